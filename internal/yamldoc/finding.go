@@ -1,0 +1,116 @@
+package yamldoc
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// Severity tells faults from remarks.
+type Severity string
+
+const (
+	Error   Severity = "error"   // the document cannot be used
+	Warning Severity = "warning" // it can, but probably not as meant
+)
+
+// Finding is one fault of a document.
+type Finding struct {
+	Line     int    // from 1
+	Column   int    // from 1, in characters
+	Path     string // of the value at fault, as in phases[0].steps[2].action; empty: the document
+	Value    string // the value at fault, shortened
+	Message  string // the rule, with the names a user knows
+	Severity Severity
+}
+
+// String is the finding on one line, as in 12:9: phases[0].name: message.
+func (f Finding) String() string {
+	s := fmt.Sprintf("%d:%d: ", f.Line, f.Column)
+	if f.Severity == Warning {
+		s += "warning: "
+	}
+	if f.Path != "" {
+		s += f.Path + ": "
+	}
+	return s + f.Message
+}
+
+// Findings are the faults of one document.
+type Findings []Finding
+
+// Sort puts the findings in document order and drops repetitions.
+func (fs Findings) Sort() Findings {
+	slices.SortStableFunc(fs, func(a, b Finding) int {
+		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+	})
+	return slices.Compact(fs)
+}
+
+// Errors are the findings that make the document unusable.
+func (fs Findings) Errors() Findings { return fs.of(Error) }
+
+// Warnings are the others.
+func (fs Findings) Warnings() Findings { return fs.of(Warning) }
+
+func (fs Findings) of(s Severity) Findings {
+	var out Findings
+	for _, f := range fs {
+		if f.Severity == s {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// Err is nil when the document can be used, else one error with a line for
+// each fault.
+func (fs Findings) Err() error {
+	var lines []string
+	for _, f := range fs.Errors() {
+		lines = append(lines, f.String())
+	}
+	if lines == nil {
+		return nil
+	}
+	return errors.New(strings.Join(lines, "\n"))
+}
+
+// Print writes each finding with its line of the document and a caret below
+// the place. path names the document.
+func (fs Findings) Print(w io.Writer, path string, document []byte) error {
+	lines := strings.Split(strings.TrimPrefix(string(document), "\ufeff"), "\n")
+	for _, f := range fs {
+		if _, err := fmt.Fprintf(w, "%s:%s\n", path, f); err != nil {
+			return err
+		}
+		if f.Line < 1 || f.Line > len(lines) {
+			continue
+		}
+		line := strings.TrimRight(lines[f.Line-1], "\r")
+		if _, err := fmt.Fprintf(w, "    %s\n    %s^\n", line, indent(line, f.Column-1)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// indent is white space as wide as the first n characters of line: tabs stay
+// tabs, so that the caret stands right whatever their width.
+func indent(line string, n int) string {
+	var b strings.Builder
+	for i := 0; i < n && line != ""; i++ {
+		r, size := utf8.DecodeRuneInString(line)
+		line = line[size:]
+		if r == '\t' {
+			b.WriteByte('\t')
+		} else {
+			b.WriteByte(' ')
+		}
+	}
+	return b.String()
+}
