@@ -1,0 +1,55 @@
+# What people type. Each target installs what it misses (Debian and relatives).
+
+SHELL := /bin/bash
+GO ?= go
+export CGO_ENABLED ?= 0
+
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+COMMIT := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
+LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
+
+# Bases and other things that are slow to make and the same for every checkout.
+CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/ingot
+TEST_BASE := $(CACHE)/debian-12.raw
+AGENT := guest/agentbin/ingot-agent-linux-amd64
+
+.PHONY: build demo test bench lint generate deps clean
+
+build: $(AGENT)
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ingot ./cmd/ingot
+
+# Always run: go build decides what is stale.
+.PHONY: $(AGENT)
+$(AGENT):
+	GOOS=linux GOARCH=amd64 $(GO) build -trimpath -ldflags '-s -w' -o $@ ./cmd/ingot-agent
+
+# deps installs the Debian packages that builds and tests use.
+deps:
+	@scripts/install-deps
+
+# demo bakes and tests a real image and shows it.
+demo: deps build
+	@scripts/demo
+
+# test runs everything this machine can run and prints what it cannot.
+# `make test RUN=... PKG=./build/...` narrows it.
+PKG ?= ./...
+test: deps build $(TEST_BASE)
+	INGOT_TEST_BASE=$(TEST_BASE) $(GO) test -timeout 20m $(if $(RUN),-run '$(RUN)') $(PKG)
+
+$(TEST_BASE): | build
+	mkdir -p $(CACHE)
+	bin/ingot base build debian-12 --out $@
+
+# bench prints the table of speed and memory, packer beside it.
+bench: deps build $(TEST_BASE)
+	@scripts/bench
+
+lint:
+	@scripts/lint
+
+generate:
+	$(GO) generate ./...
+
+clean:
+	rm -rf bin guest/agentbin/ingot-agent-*

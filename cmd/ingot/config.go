@@ -1,0 +1,174 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"go.yaml.in/yaml/v4"
+
+	"ingot.dev/ingot/compute"
+)
+
+// settings are what a server may be told: flags, over INGOT_* variables, over
+// one YAML file, over these defaults. Every field has a usable zero value.
+type settings struct {
+	// Data is the one directory that holds everything.
+	Data string `yaml:"data" json:"data"`
+	// Listen is the address of the API; port 0 picks a free one.
+	Listen string `yaml:"listen" json:"listen"`
+	// Account is the twelve-digit account that the first start creates.
+	Account string `yaml:"account" json:"account"`
+	// Region is the one region of this server; requests signed for another are refused.
+	Region string `yaml:"region" json:"region"`
+	// BuildKind is where components run: container or qemu.
+	BuildKind string `yaml:"buildKind" json:"buildKind"`
+	// TestKind is where test phases run: container, qemu, or auto (qemu where KVM works).
+	TestKind string `yaml:"testKind" json:"testKind"`
+	// Runtime is the directory of sockets; short, because socket paths are.
+	Runtime string `yaml:"runtime" json:"runtime"`
+}
+
+func defaultSettings() settings {
+	s := settings{
+		Data:      "/var/lib/ingot",
+		Listen:    "127.0.0.1:7480",
+		Account:   "000000000000",
+		Region:    "us-east-1",
+		BuildKind: compute.KindContainer,
+		TestKind:  "auto",
+		Runtime:   "/run/ingot",
+	}
+	if os.Geteuid() != 0 {
+		home, err := os.UserHomeDir()
+		if err == nil {
+			s.Data = filepath.Join(home, ".local/share/ingot")
+		}
+		s.Runtime = filepath.Join(os.TempDir(), fmt.Sprintf("ingot-%d", os.Geteuid()))
+		if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" {
+			s.Runtime = filepath.Join(dir, "ingot")
+		}
+	}
+	return s
+}
+
+// variables name the setting behind each INGOT_* variable.
+func (s *settings) variables() map[string]*string {
+	return map[string]*string{
+		"INGOT_DATA":       &s.Data,
+		"INGOT_LISTEN":     &s.Listen,
+		"INGOT_ACCOUNT":    &s.Account,
+		"INGOT_REGION":     &s.Region,
+		"INGOT_BUILD_KIND": &s.BuildKind,
+		"INGOT_TEST_KIND":  &s.TestKind,
+		"INGOT_RUNTIME":    &s.Runtime,
+	}
+}
+
+// load reads the settings in force. The flags are those that were given.
+func (a *app) load() (settings, error) {
+	s := defaultSettings()
+	file := a.configFile
+	if file == "" {
+		file = os.Getenv("INGOT_CONFIG")
+	}
+	if file != "" {
+		if err := s.readFile(file); err != nil {
+			return settings{}, exitError{exitUsage, err}
+		}
+	}
+	for name, field := range s.variables() {
+		if v := os.Getenv(name); v != "" {
+			*field = v
+		}
+	}
+	if a.data != "" {
+		s.Data = a.data
+	}
+	if err := s.check(); err != nil {
+		return settings{}, exitError{exitUsage, err}
+	}
+	return s, nil
+}
+
+// maxConfig bounds the settings file, in bytes.
+const maxConfig = 1 << 20
+
+func (s *settings) readFile(file string) error {
+	f, err := os.Open(file)
+	if err != nil {
+		return fmt.Errorf("reading the settings: %w", err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxConfig))
+	if err != nil {
+		return fmt.Errorf("reading the settings: %w", err)
+	}
+	return s.parse(file, data)
+}
+
+func (s *settings) parse(file string, data []byte) error {
+	dec := yaml.NewDecoder(bytes.NewReader(data))
+	dec.KnownFields(true)
+	if err := dec.Decode(s); err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("settings %s: %w", file, err)
+	}
+	return nil
+}
+
+var (
+	accountForm = regexp.MustCompile(`^[0-9]{12}$`)
+	regionForm  = regexp.MustCompile(`^[a-z]{2,}(-[a-z]+)+-[0-9]+$`) // api.md §1.2
+)
+
+func (s *settings) check() error {
+	if !accountForm.MatchString(s.Account) {
+		return fmt.Errorf("setting account %q: must be twelve digits", s.Account)
+	}
+	if !regionForm.MatchString(s.Region) {
+		return fmt.Errorf("setting region %q: must look like us-east-1", s.Region)
+	}
+	if kinds := []string{compute.KindContainer, compute.KindQEMU}; !slices.Contains(kinds, s.BuildKind) {
+		return fmt.Errorf("setting buildKind %q: must be one of %s", s.BuildKind, strings.Join(kinds, ", "))
+	}
+	if kinds := []string{"auto", compute.KindContainer, compute.KindQEMU}; !slices.Contains(kinds, s.TestKind) {
+		return fmt.Errorf("setting testKind %q: must be one of %s", s.TestKind, strings.Join(kinds, ", "))
+	}
+	data, err := filepath.Abs(s.Data)
+	if err != nil {
+		return fmt.Errorf("setting data %q: %w", s.Data, err)
+	}
+	s.Data = data
+	return nil
+}
+
+func newConfigCommand(a *app) *cobra.Command {
+	config := &cobra.Command{Use: "config", Short: "Show the settings", Args: cobra.NoArgs}
+	config.AddCommand(&cobra.Command{
+		Use:   "print",
+		Short: "Print the settings in force",
+		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			s, err := a.load()
+			if err != nil {
+				return err
+			}
+			if a.output == "json" {
+				return a.printJSON(s)
+			}
+			enc := yaml.NewEncoder(a.stdout)
+			if err := enc.Encode(s); err != nil {
+				return err
+			}
+			return enc.Close()
+		},
+	})
+	return config
+}
