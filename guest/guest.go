@@ -10,7 +10,13 @@
 // Server is the far end (cmd/ingot-agent); Client the near one.
 package guest
 
-import "ingot.dev/ingot/toe"
+import (
+	"fmt"
+	"io/fs"
+	"net/http"
+
+	"ingot.dev/ingot/toe"
+)
 
 // Hello is the agent's answer to a greeting.
 type Hello struct {
@@ -37,6 +43,48 @@ type Event struct {
 	Line   string      `json:"line,omitempty"`
 	Result *toe.Result `json:"result,omitempty"`
 	Exit   *int        `json:"exit,omitempty"`
+}
+
+// Power is a way to leave a boot.
+type Power string
+
+const (
+	PowerOff    Power = "off"
+	PowerReboot Power = "reboot"
+)
+
+// Inventory is what is installed in a guest.
+type Inventory struct {
+	OS       string    `json:"os"`     // PRETTY_NAME of os-release
+	Format   string    `json:"format"` // "dpkg", "rpm" or "" when neither is there
+	Packages []Package `json:"packages"`
+}
+
+// Package is one installed package, in the words of its package manager.
+type Package struct {
+	Name    string `json:"name"`
+	Version string `json:"version"`
+	Arch    string `json:"arch"`
+	Source  string `json:"source,omitempty"` // source package, where it has another name
+}
+
+// RemoteError is the agent's refusal. It Is fs.ErrNotExist for a file that is not there.
+type RemoteError struct {
+	Status  int // HTTP status
+	Message string
+}
+
+func (e *RemoteError) Error() string { return fmt.Sprintf("the agent answered: %s", e.Message) }
+
+// Is makes a missing file recognisable.
+func (e *RemoteError) Is(target error) bool {
+	return target == fs.ErrNotExist && e.Status == http.StatusNotFound
+}
+
+// clock is the body of a SetClock request.
+type clock struct {
+	UnixNano int64  `json:"unixNano"`
+	Seed     []byte `json:"seed"`
 }
 
 // Command is a program to run in the guest, outside of any document.
