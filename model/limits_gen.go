@@ -260,7 +260,7 @@ var (
 		{Name: "repositoryName", Shape: shapeNonEmptyString},
 		{Name: "containerTags", Shape: shapeStringList},
 	}}
-	shapeEmptyString             = &Shape{Name: "EmptyString", Kind: String, Min: 0}
+	shapeEmptyString             = &Shape{Name: "EmptyString", Kind: String, Min: 0, Enum: []string{""}}
 	shapeFastLaunchConfiguration = &Shape{Name: "FastLaunchConfiguration", Kind: Structure, Members: []Member{
 		{Name: "enabled", Required: true, Shape: shapeBoolean},
 		{Name: "snapshotConfiguration", Shape: shapeFastLaunchSnapshotConfiguration},

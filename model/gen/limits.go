@@ -79,8 +79,12 @@ func (a *api) writeLimit(b *bytes.Buffer, name string) error {
 	if e.goSyntax != "" {
 		fmt.Fprintf(b, ", Pattern: pattern(%s, %s, %q)", quote(e.source), quote(e.goSyntax), e.notPrefix)
 	}
-	if len(s.Enum) > 0 {
-		fmt.Fprintf(b, ", Enum: %#v", s.Enum)
+	values := s.Enum
+	if name == emptyString { // its max of 0 would read as none
+		values = []string{""}
+	}
+	if len(values) > 0 {
+		fmt.Fprintf(b, ", Enum: %#v", values)
 	}
 	switch s.Type {
 	case "list":

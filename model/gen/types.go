@@ -60,6 +60,9 @@ func (a *api) writeStruct(b *bytes.Buffer, name string) error {
 	return nil
 }
 
+// emptyString is the one string shape of which "" is a value. Source: api.md §1.3.
+const emptyString = "EmptyString"
+
 // memberType returns the Go type of a structure's member and its tag option.
 func (a *api) memberType(name string, required bool) (goType, option string, err error) {
 	goType, err = a.goType(name)
@@ -72,7 +75,7 @@ func (a *api) memberType(name string, required bool) (goType, option string, err
 	case "structure":
 		return "*" + goType, ",omitempty", nil
 	case "string":
-		if name == "EmptyString" { // "" is a value: api.md §1.3
+		if name == emptyString {
 			return "*string", ",omitempty", nil
 		}
 		return goType, ",omitempty", nil

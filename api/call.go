@@ -1,0 +1,126 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+
+	"ingot.dev/ingot"
+)
+
+// Caller is who sent a request, and where it applies.
+type Caller struct {
+	ingot.Scope
+	Partition string
+	Principal string // ARN
+	RequestID string
+}
+
+// call is one request on its way.
+type call struct {
+	Caller
+	operation string
+	started   time.Time
+	token     string // client token, made up if the client sent none
+	replays   bool   // the client sent the token
+	dryRun    bool
+	digest    string // of the input without what does not count for tokens
+	after     []func(context.Context)
+}
+
+type callKey struct{}
+
+func callOf(ctx context.Context) *call { return ctx.Value(callKey{}).(*call) }
+
+// callerOf returns the caller of the operation that ctx belongs to.
+func callerOf(ctx context.Context) Caller { return callOf(ctx).Caller }
+
+// afterCommit runs f when the transaction of a write handler is durable, and
+// not at all if it is rolled back. f is lost in a crash: it only hurries what
+// would be found in the records anyway. Its context outlives the request.
+func afterCommit(ctx context.Context, f func(context.Context)) {
+	c := callOf(ctx)
+	c.after = append(c.after, f)
+}
+
+// ServeHTTP answers one request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if h, ok := s.own[r.URL.Path]; ok && r.Method == http.MethodGet {
+		h.ServeHTTP(w, r)
+		return
+	}
+	c := &call{Caller: Caller{RequestID: uuid.NewString(), Partition: s.Partition}, operation: "unknown", started: s.Now()}
+	// SDKs correct their clock from this header, so it must be the clock that
+	// signatures are judged by.
+	w.Header().Set("Date", c.started.UTC().Format(http.TimeFormat))
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("X-Amzn-RequestId", c.RequestID)
+	body, err := s.answer(w, r, c)
+	status := http.StatusOK
+	exception := ""
+	if err != nil {
+		status, exception = s.writeError(w, c, err)
+	} else {
+		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+		_, err = w.Write(body) // the client is gone if this fails: nobody to tell
+	}
+	s.finish(r, c, status, exception)
+}
+
+// answer returns the body of a success. A handler's panic is an error like
+// any other that has no code: the other requests go on.
+func (s *Server) answer(w http.ResponseWriter, r *http.Request, c *call) (body []byte, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	op, label, ok := s.route(r)
+	if !ok {
+		return nil, unknownOperation(r)
+	}
+	c.operation = op.Operation
+	raw, err := readBody(w, r)
+	if err != nil {
+		return nil, err
+	}
+	who, err := s.verifier.Verify(r, raw)
+	if err != nil {
+		return nil, err
+	}
+	c.Scope = ingot.Scope{Account: who.Account, Region: who.Region}
+	c.Principal = who.Principal
+	in, err := decode(op.Route, r, label, raw)
+	if err != nil {
+		return nil, err
+	}
+	if err := validate(op.Input, in); err != nil {
+		return nil, err
+	}
+	if op.serve == nil {
+		return nil, ingot.Errorf(ingot.CodeNotImplemented, "This server does not implement the operation %s yet.", op.Operation)
+	}
+	if err := s.prepare(c, in); err != nil {
+		return nil, err
+	}
+	out, err := op.serve(context.WithValue(r.Context(), callKey{}, c), in)
+	if err != nil {
+		return nil, err
+	}
+	return s.encode(c, out)
+}
+
+func (s *Server) finish(r *http.Request, c *call, status int, exception string) {
+	elapsed := s.Now().Sub(c.started)
+	s.metrics.observe(c.operation, status, elapsed)
+	s.Log.LogAttrs(r.Context(), slog.LevelInfo, "request",
+		slog.String("request", c.RequestID), slog.String("operation", c.operation),
+		slog.String("account", c.Account), slog.String("region", c.Region), slog.String("remote", r.RemoteAddr),
+		slog.Int("status", status), slog.String("exception", exception), slog.Duration("elapsed", elapsed))
+}

@@ -1,0 +1,96 @@
+package api
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+
+	"ingot.dev/ingot"
+	"ingot.dev/ingot/api/sigv4"
+	"ingot.dev/ingot/model"
+)
+
+// exceptions are the wire's names of our codes; their statuses are the
+// model's. Source: api.md §1.5.
+var exceptions = map[ingot.Code]string{
+	ingot.CodeInternal:    "ServiceException",
+	ingot.CodeInvalid:     "InvalidParameterValueException",
+	ingot.CodeCombination: "InvalidParameterCombinationException",
+	ingot.CodeMissing:     "InvalidParameterException",
+	ingot.CodeVersion:     "InvalidVersionNumberException",
+	ingot.CodePagination:  "InvalidPaginationTokenException",
+	ingot.CodeRequest:     "InvalidRequestException",
+	ingot.CodeMismatch:    "IdempotentParameterMismatchException",
+	ingot.CodeExists:      "ResourceAlreadyExistsException",
+	ingot.CodeDependency:  "ResourceDependencyException",
+	ingot.CodeInUse:       "ResourceInUseException",
+	ingot.CodeClient:      "ClientException",
+	ingot.CodeQuota:       "ServiceQuotaExceededException",
+	ingot.CodeForbidden:   "ForbiddenException",
+	ingot.CodeDenied:      "AccessDeniedException",
+	ingot.CodeNotFound:    "ResourceNotFoundException",
+	ingot.CodeDryRun:      "DryRunOperationException",
+	ingot.CodeUnavailable: "ServiceUnavailableException",
+}
+
+// fault is an error of the protocol, which no operation has.
+type fault struct {
+	exception string
+	status    int
+	message   string
+}
+
+func (f *fault) Error() string { return f.message }
+
+func unknownOperation(r *http.Request) error {
+	return &fault{"UnknownOperationException", http.StatusNotFound, fmt.Sprintf("There is no operation %s %s.", r.Method, shorten(r.URL.EscapedPath()))}
+}
+
+// translate is the wire form of any error. An error without a code says
+// nothing to the client but that it happened.
+func translate(c *call, err error) *fault {
+	var f *fault
+	if errors.As(err, &f) {
+		return f
+	}
+	var refused *sigv4.Error
+	if errors.As(err, &refused) {
+		return &fault{refused.Type, http.StatusForbidden, refused.Message}
+	}
+	var e *ingot.Error
+	if !errors.As(err, &e) || e.Code == ingot.CodeInternal {
+		return &fault{exceptions[ingot.CodeInternal], http.StatusInternalServerError, fmt.Sprintf("An internal error occurred. Its request id is %s.", c.RequestID)}
+	}
+	if e.Code == ingot.CodeNotImplemented {
+		return &fault{"NotImplementedException", http.StatusNotImplemented, e.Message}
+	}
+	exception := exceptions[e.Code]
+	if c.isTagOperation() && (e.Code == ingot.CodeInvalid || e.Code == ingot.CodeCombination) {
+		exception = exceptions[ingot.CodeMissing] // the only validation error they model
+	}
+	return &fault{exception, model.Exceptions[exception], e.Message}
+}
+
+func (c *call) isTagOperation() bool {
+	return strings.HasPrefix(c.operation, "Tag") || strings.HasPrefix(c.operation, "Untag") || c.operation == "ListTagsForResource"
+}
+
+// writeError answers with err; nothing else writes an error of the API. Its
+// cause is logged where the client does not get to see it.
+func (s *Server) writeError(w http.ResponseWriter, c *call, err error) (status int, exception string) {
+	f := translate(c, err)
+	if f.status >= http.StatusInternalServerError && f.status != http.StatusNotImplemented {
+		s.Log.Error("request failed", slog.String("request", c.RequestID), slog.String("operation", c.operation), slog.Any("error", err))
+	}
+	body, err := json.Marshal(map[string]string{"__type": f.exception, "message": f.message})
+	if err != nil { // two strings always have a JSON form
+		panic(err)
+	}
+	w.Header().Set("X-Amzn-ErrorType", f.exception)
+	w.WriteHeader(f.status)
+	_, _ = w.Write(body) // the client is gone if this fails: nobody to tell
+	return f.status, f.exception
+}

@@ -1,0 +1,98 @@
+package api
+
+import (
+	"context"
+
+	"ingot.dev/ingot"
+	"ingot.dev/ingot/model"
+)
+
+// targetARN parses an ARN member of the request in hand. Another region has
+// nothing of this one: CodeNotFound. Source: api.md §2.1.
+func targetARN(ctx context.Context, field, text string) (ingot.ARN, error) {
+	c := callerOf(ctx)
+	arn, err := ingot.ParseARN(text)
+	if err != nil {
+		return ingot.ARN{}, ingot.InvalidField(field, "%s", err)
+	}
+	if arn.Partition != c.Partition {
+		return ingot.ARN{}, ingot.InvalidField(field, "This server has the partition '%s', not '%s'.", c.Partition, arn.Partition)
+	}
+	if arn.Region != c.Region {
+		return ingot.ARN{}, ingot.NotFound(arn)
+	}
+	return arn, nil
+}
+
+// visibleARN parses the ARN of something to read: the caller's own or managed.
+func visibleARN(ctx context.Context, field, text string) (ingot.ARN, error) {
+	arn, err := targetARN(ctx, field, text)
+	if err != nil {
+		return ingot.ARN{}, err
+	}
+	if arn.Account != callerOf(ctx).Account && !arn.IsManaged() {
+		return ingot.ARN{}, ingot.NotFound(arn)
+	}
+	return arn, nil
+}
+
+// ownARN parses the ARN of something to change, which must be the caller's
+// and name one stored resource. Source: api.md §2.5, §3.
+func ownARN(ctx context.Context, field, text string) (ingot.ARN, error) {
+	arn, err := targetARN(ctx, field, text)
+	if err != nil {
+		return ingot.ARN{}, err
+	}
+	if !arn.IsExact() {
+		return ingot.ARN{}, ingot.InvalidField(field, "'%s' does not name one resource. Give the ARN with its whole version%s.", text, buildHint(arn))
+	}
+	if arn.Account != callerOf(ctx).Account {
+		return ingot.ARN{}, ingot.Errorf(ingot.CodeForbidden, "The resource '%s' belongs to another account and cannot be changed.", arn)
+	}
+	return arn, nil
+}
+
+func buildHint(arn ingot.ARN) string {
+	if arn.Kind.HasBuilds() {
+		return " and build"
+	}
+	return ""
+}
+
+// newARN is the ARN of a resource that the caller makes.
+func newARN(ctx context.Context, kind ingot.Kind, name string, v ingot.Version) ingot.ARN {
+	c := callerOf(ctx)
+	return ingot.ARN{
+		Partition: c.Partition, Region: c.Region, Account: c.Account,
+		Kind: kind, Name: ingot.NormalizeName(name), Version: v,
+	}
+}
+
+// ownerScope is where a list with the owner member looks; ok is false when
+// nothing of that owner is here. Source: api.md §3.14.
+func ownerScope(ctx context.Context, owner model.Ownership) (scope ingot.Scope, ok bool) {
+	scope = callerOf(ctx).Scope
+	switch owner {
+	case "", model.OwnershipSelf:
+		return scope, true
+	case model.OwnershipAmazon:
+		return ingot.Scope{Account: ingot.ManagedAccount, Region: scope.Region}, true
+	}
+	return ingot.Scope{}, false
+}
+
+// filters are the filters of a list; names are those that it knows.
+func filters(in []model.Filter, names ...string) ([]ingot.Filter, error) {
+	var out []ingot.Filter
+	for _, f := range in {
+		known := false
+		for _, name := range names {
+			known = known || name == f.Name
+		}
+		if !known {
+			return nil, ingot.Errorf(ingot.CodeRequest, "The filter '%s' is not supported by this operation. Its filters are: %v.", f.Name, names)
+		}
+		out = append(out, ingot.Filter{Name: f.Name, Values: f.Values})
+	}
+	return out, nil
+}
