@@ -39,7 +39,7 @@ var (
 type Client struct {
 	rt    http.RoundTripper
 	close func() error
-	lost  <-chan struct{} // nil: never
+	lost  <-chan struct{} // nil: not known
 }
 
 // Dial proves the token over conn, which the client owns from now on, also
@@ -214,6 +214,29 @@ func (c *Client) SetClock(ctx context.Context, now time.Time, seed []byte) error
 		return err
 	}
 	return c.call(ctx, "POST", "/v1/clock", bytes.NewReader(body), nil, maxAnswer)
+}
+
+// Sanitize removes what must not be in an image (package sanitize) and emits a
+// line for each thing done. It is the last call before the guest is powered off.
+func (c *Client) Sanitize(ctx context.Context, workingDirectory string, emit func(line string) error) error {
+	var exit *int
+	path := "/v1/sanitize?" + url.Values{"workingDirectory": {workingDirectory}}.Encode()
+	err := c.follow(ctx, path, nil, 0, func(e Event) error {
+		if e.Exit != nil {
+			exit = e.Exit
+			return nil
+		}
+		return emit(e.Line)
+	})
+	switch {
+	case err != nil:
+		return fmt.Errorf("cleaning up the guest: %w", err)
+	case exit == nil:
+		return fmt.Errorf("cleaning up the guest: %w", ErrUnreachable)
+	case *exit != 0:
+		return errors.New("cleaning up the guest: not everything could be removed; its lines say what")
+	}
+	return nil
 }
 
 // Inventory lists the guest's installed packages.
