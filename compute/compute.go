@@ -29,9 +29,10 @@ type Driver interface {
 	Probe(ctx context.Context) Report
 	// Launch starts an instance and returns when its shim holds it; the guest
 	// may still be booting. It is idempotent by Spec.ID: a live instance of
-	// that id is adopted.
+	// that id is adopted, one that has ended is started again on its disk.
 	Launch(ctx context.Context, spec Spec) (Instance, error)
-	// Adopt returns the live instance of an id, or an error that Is ErrGone.
+	// Adopt returns the instance of an id, live or ended, as long as it was not
+	// destroyed; else an error that Is ErrGone. Its State says which.
 	Adopt(ctx context.Context, id string) (Instance, error)
 	// Sweep ends and removes whatever belongs to this driver and installation
 	// and whose id is not in keep: processes, mounts, loops, cgroups, networks, files.
