@@ -33,7 +33,8 @@ type AMI struct {
 
 // AMIStore holds the AMIs of all regions. Register is idempotent: the same id
 // with the same snapshot again does nothing; with another one it is CodeExists.
-// Find and Delete return CodeNotFound.
+// List with an empty account lists those of all accounts in the region: what is
+// in no such list may be swept away. Find and Delete return CodeNotFound.
 type AMIStore interface {
 	RegisterAMI(ctx context.Context, ami AMI) error
 	FindAMI(ctx context.Context, scope Scope, id string) (AMI, error) // own account's, else the catalogue's
