@@ -1,6 +1,9 @@
 package toe
 
-import "ingot.dev/ingot/internal/yamldoc"
+import (
+	"ingot.dev/ingot/internal/yamldoc"
+	"ingot.dev/ingot/toe/module"
+)
 
 // Document is a component document that has passed Check.
 type Document struct {
@@ -41,6 +44,16 @@ type Step struct {
 	MaxAttempts    int
 	OnFailure      OnFailure
 	DisableLogging bool
+
+	module *module.Module
+	inputs []map[string]input // one entry unless the module is a list
+}
+
+// input is a declared input: one text or a list of texts, with references.
+type input struct {
+	node  *yamldoc.Node
+	list  bool
+	texts []template
 }
 
 // OnFailure says what becomes of a run when a step has failed for good.

@@ -1,0 +1,161 @@
+package toe
+
+import (
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"ingot.dev/ingot/internal/yamldoc"
+)
+
+// references checks every expression of the inputs: a step may refer to the
+// steps before it.
+func (c *checker) references() {
+	for p, phase := range c.document.Phases {
+		for s := range phase.Steps {
+			r := referenceChecker{c, position{Phase: p, Step: s}}
+			for _, entry := range phase.Steps[s].inputs {
+				for _, in := range entry {
+					r.input(in)
+				}
+			}
+		}
+	}
+}
+
+// position is a step within a document, or the place where a run goes on.
+type position struct {
+	Document int `json:"document"`
+	Phase    int `json:"phase"`
+	Step     int `json:"step"`
+}
+
+// before compares positions within one document.
+func (p position) before(q position) bool {
+	return p.Phase < q.Phase || p.Phase == q.Phase && p.Step < q.Step
+}
+
+// find locates a step by the names of phase and step.
+func (d *Document) find(phase, step string) (position, bool) {
+	for p := range d.Phases {
+		if d.Phases[p].Name != phase {
+			continue
+		}
+		for s := range d.Phases[p].Steps {
+			if d.Phases[p].Steps[s].Name == step {
+				return position{Phase: p, Step: s}, true
+			}
+		}
+	}
+	return position{}, false
+}
+
+// referenceChecker checks the expressions of one step.
+type referenceChecker struct {
+	*checker
+	at position
+}
+
+func (c referenceChecker) input(in input) {
+	nodes := []*yamldoc.Node{in.node}
+	if in.list {
+		nodes = in.node.Items
+	}
+	for i, t := range in.texts {
+		for _, p := range t {
+			if p.ref != nil {
+				c.reference(c.place(nodes[i], p.text), p.ref)
+			}
+		}
+		_, foreign := parseTemplate(nodes[i].Text)
+		for _, body := range foreign {
+			c.Warnf(c.place(nodes[i], body), "'{{ %s }}' is no expression of component documents and stays as it is", body)
+		}
+	}
+}
+
+// place is the place of an expression inside of a scalar. Where it cannot be
+// found in the source, because of escapes or folding, it is the scalar's.
+func (c *checker) place(n *yamldoc.Node, text string) *yamldoc.Node {
+	at := *n
+	at.Text = text
+	last := min(len(c.lines), n.Line+strings.Count(n.Text, "\n")+1)
+	for line := n.Line; line <= last; line++ {
+		if i := strings.Index(c.lines[line-1], text); i >= 0 && (line > n.Line || i+1 >= n.Column) {
+			at.Line, at.Column = line, utf8.RuneCountInString(c.lines[line-1][:i])+1
+			break
+		}
+	}
+	return &at
+}
+
+func (c referenceChecker) reference(n *yamldoc.Node, r *reference) {
+	switch r.kind {
+	case variableRef:
+		if !slices.Contains(c.names, r.name) {
+			c.undefined(n, r, yamldoc.DidYouMean(r.name, c.names))
+		}
+	case inputsRef, outputsRef:
+		c.chain(n, r)
+	case imdsRef:
+		if forbiddenMetadata(r.name) {
+			c.Errorf(n, "Metadata path '%s' is not allowed", r.name)
+		}
+	case contextRef:
+		if !slices.Contains(contextKeys, r.name) {
+			c.undefined(n, r, yamldoc.DidYouMean(r.name, contextKeys))
+		}
+	case imagebuilderRef:
+		c.undefined(n, r, "; imagebuilder: variables belong to distribution settings and Dockerfile templates")
+	}
+}
+
+func (c referenceChecker) undefined(n *yamldoc.Node, r *reference, why string) {
+	phase := c.document.Phases[c.at.Phase]
+	c.Errorf(n, "Undefined reference '{{ %s }}' in step '%s' of phase '%s'%s", r.body, phase.Steps[c.at.Step].Name, phase.Name, why)
+}
+
+// chain checks a reference to another step (§6.5).
+func (c referenceChecker) chain(n *yamldoc.Node, r *reference) {
+	at, ok := c.document.find(r.phase, r.step)
+	if !ok {
+		c.undefined(n, r, "; there is no step '"+r.phase+"."+r.step+"'")
+		return
+	}
+	if !at.before(c.at) {
+		phase := c.document.Phases[c.at.Phase]
+		c.Errorf(n, "Reference '{{ %s }}' in step '%s' of phase '%s' points to a step that runs later", r.body, phase.Steps[c.at.Step].Name, phase.Name)
+		return
+	}
+	target := &c.document.Phases[at.Phase].Steps[at.Step]
+	if target.module == nil {
+		return // reported there
+	}
+	if r.kind == inputsRef {
+		c.chainedInput(n, r, target)
+	} else if !target.module.HasOutput(r.keys[0]) || len(r.keys) > 1 {
+		c.undefined(n, r, "; action "+target.Action+" has no such output"+yamldoc.DidYouMean(r.keys[0], outputNames(target)))
+	}
+}
+
+func outputNames(s *Step) []string {
+	var names []string
+	for _, o := range s.module.Outputs {
+		names = append(names, o.Name)
+	}
+	return names
+}
+
+func (c referenceChecker) chainedInput(n *yamldoc.Node, r *reference, target *Step) {
+	if r.index >= len(target.inputs) {
+		c.undefined(n, r, "; the step has no inputs of that index")
+		return
+	}
+	in, ok := target.inputs[r.index][r.keys[0]]
+	switch {
+	case !ok || len(r.keys) > 1:
+		c.undefined(n, r, "; the step declares no such input")
+	case in.list:
+		c.undefined(n, r, "; the input is a list, only a single text can be referenced")
+	}
+}

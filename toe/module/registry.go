@@ -1,0 +1,50 @@
+package module
+
+// All lists the modules in the order of their names.
+func All() []*Module {
+	return []*Module{
+		&appendFile,
+		&copyFile,
+		&createFile,
+		&createFolder,
+		&deleteFile,
+		&executeBash,
+		&executeBinary,
+		&readFile,
+		&reboot,
+		&setFilePermissions,
+		&updateOS,
+		&webDownload,
+	}
+}
+
+// Find returns the module of a name, nil if there is none.
+func Find(name string) *Module { return byName[name] }
+
+var byName = func() map[string]*Module {
+	m := map[string]*Module{}
+	for _, mod := range All() {
+		m[mod.Name] = mod
+	}
+	return m
+}()
+
+// Names lists the names of all modules.
+func Names() []string {
+	var names []string
+	for _, m := range All() {
+		names = append(names, m.Name)
+	}
+	return names
+}
+
+// NotBuilt reports whether a name belongs to a module of the language that
+// this version does not have. Every one of them requires inputs.
+func NotBuilt(name string) bool { return notBuilt[name] }
+
+var notBuilt = map[string]bool{
+	"Assert": true, "CopyFolder": true, "CreateSymlink": true, "DeleteFolder": true, "ExecuteDocument": true,
+	"ExecutePowerShell": true, "InstallMSI": true, "ListFiles": true, "MoveFile": true, "MoveFolder": true,
+	"S3Download": true, "S3Upload": true, "SetFileEncoding": true, "SetFileOwner": true,
+	"SetFolderOwner": true, "SetFolderPermissions": true, "SetRegistry": true, "UninstallMSI": true,
+}
