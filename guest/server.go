@@ -32,7 +32,7 @@ type Server struct {
 	// run goes on after a reboot. The clean-up before a snapshot removes it.
 	StateDirectory string
 	// Toe executes documents. emit may be called from several goroutines.
-	Toe func(ctx context.Context, req toe.Request, emit func(toe.Event)) (toe.Result, error)
+	Toe  func(ctx context.Context, req toe.Request, emit func(toe.Event)) (toe.Result, error)
 	Logf func(format string, args ...any)
 
 	mu      sync.Mutex

@@ -79,9 +79,8 @@ type Place struct {
 }
 
 // Child is implemented by a Machine that starts its own program again in
-// another role, as the container's first process does. Main calls it instead
-// of everything else when the environment variable INGOT_SHIM_CHILD is set, with
-// its value.
+// another role, as the container's first process: Main calls it instead of
+// everything else in a process that ChildCommand made.
 type Child interface {
-	Child(role string) error
+	Child() error
 }

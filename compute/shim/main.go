@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"sync"
@@ -29,6 +30,13 @@ const (
 // the guest has ended and its disk is flushed. `ingot shim DIR` calls it, and
 // so does TestMain of a driver's tests.
 func Main(dir string, machines map[string]Machine) error {
+	if kind := os.Getenv(childVariable); kind != "" {
+		c, ok := machines[kind].(Child)
+		if !ok {
+			return fmt.Errorf("kind %q: its machine has no child", kind)
+		}
+		return c.Child()
+	}
 	var o order
 	if err := readWhole(filepath.Join(dir, specFile), &o); err != nil {
 		return fmt.Errorf("reading the order: %w", err)
@@ -36,13 +44,6 @@ func Main(dir string, machines map[string]Machine) error {
 	m, ok := machines[o.Kind]
 	if !ok {
 		return fmt.Errorf("kind %q: this program has no such machine", o.Kind)
-	}
-	if role := os.Getenv(childVariable); role != "" {
-		c, ok := m.(Child)
-		if !ok {
-			return fmt.Errorf("kind %q has no child %q", o.Kind, role)
-		}
-		return c.Child(role)
 	}
 	ready := takeReady()
 	held, ok, err := lock(dir)
@@ -57,8 +58,13 @@ func Main(dir string, machines map[string]Machine) error {
 	return h.hold(m)
 }
 
-// ChildEnv is the environment that makes Main call Child with role.
-func ChildEnv(role string) string { return childVariable + "=" + role }
+// ChildCommand starts this program again so that Main calls the Child of kind.
+func ChildCommand(kind string) *exec.Cmd {
+	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
+	cmd.Args[0] = os.Args[0]
+	cmd.Env = append(os.Environ(), childVariable+"="+kind)
+	return cmd
+}
 
 // holder is one shim at work.
 type holder struct {
@@ -80,7 +86,8 @@ func (h *holder) hold(m Machine) error {
 	defer kill()
 	h.kill = kill
 	// The server's terminal and service manager must not end instances.
-	signal.Ignore(syscall.SIGINT, syscall.SIGHUP, syscall.SIGPIPE)
+	// They are taken, not ignored, for a child would inherit that.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGINT, syscall.SIGHUP)
 	term := make(chan os.Signal, 1)
 	signal.Notify(term, syscall.SIGTERM)
 	go func() { <-term; kill() }()
