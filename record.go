@@ -16,7 +16,7 @@ type Record struct {
 	Status     string // empty for kinds without a status
 	Created    time.Time
 	Updated    time.Time
-	Attributes map[string][]string // other filters of the API and the values that match them
+	Attributes map[string][]string // other filters of the API and the values that match them; never nil when read
 	Document   json.RawMessage     // the model type of Get, without its tags
 	Tags       map[string]string   // never nil when read
 	References []string            // ARNs the resource names, as it names them: they block deletes

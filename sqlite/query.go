@@ -1,0 +1,209 @@
+package sqlite
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"ingot.dev/ingot"
+)
+
+// Resolve implements ingot.RecordReader.
+func (s reader) Resolve(ctx context.Context, arn ingot.ARN, statuses ...string) (ingot.Record, error) {
+	if arn.IsExact() {
+		r, err := s.Get(ctx, arn)
+		if err == nil && len(statuses) > 0 && !slices.Contains(statuses, r.Status) {
+			return ingot.Record{}, ingot.NotFound(arn)
+		}
+		return r, err
+	}
+	q := ingot.Query{Scope: arn.Scope(), Kind: arn.Kind, Under: arn, Limit: 1}
+	if len(statuses) > 0 {
+		q.Filters = []ingot.Filter{{Name: ingot.FilterStatus, Values: statuses}}
+	}
+	page, err := s.List(ctx, q)
+	if err != nil {
+		return ingot.Record{}, err
+	}
+	if len(page.Records) == 0 {
+		return ingot.Record{}, ingot.NotFound(arn)
+	}
+	return page.Records[0], nil
+}
+
+// List implements ingot.RecordReader.
+func (s reader) List(ctx context.Context, q ingot.Query) (ingot.Page, error) {
+	sel, err := s.selection(ctx, q, q.Limit+1) // one more tells whether there is a next page
+	if err != nil || sel.text == "" {
+		return ingot.Page{}, err
+	}
+	var page ingot.Page
+	err = s.each(ctx, `SELECT `+recordColumns+` FROM (`+sel.text+`) AS entry
+		JOIN record ON record.id = entry.record ORDER BY entry.position`, sel.args, func(rows *sql.Rows) error {
+		r, err := scanRecord(rows)
+		page.Records = append(page.Records, r.Record)
+		return err
+	})
+	if err != nil {
+		return ingot.Page{}, classify("listing "+string(q.Kind), err)
+	}
+	if len(page.Records) > q.Limit {
+		page.Records = page.Records[:q.Limit]
+		last := page.Records[q.Limit-1]
+		page.Next = string(position(listOf(q), last.ARN, last.Created.UnixNano()))
+	}
+	return page, nil
+}
+
+// Count implements ingot.RecordReader.
+func (s reader) Count(ctx context.Context, q ingot.Query) (n int, err error) {
+	sel, err := s.selection(ctx, q, q.Limit)
+	if err != nil || sel.text == "" {
+		return 0, err
+	}
+	err = s.scan(ctx, `SELECT count(*) FROM (`+sel.text+`)`, sel.args, &n)
+	return n, classify("counting "+string(q.Kind), err)
+}
+
+func listOf(q ingot.Query) list {
+	if q.Newest {
+		return listNewest
+	}
+	return list(q.Collapse)
+}
+
+// selection is the query for the postings of a page. It is empty when nothing
+// can match.
+type selection struct {
+	text string
+	args []any
+}
+
+// selection reads the postings of one filter, the driver, in order, and looks
+// each up among those of the others. A driver with several values merges their
+// postings, which are in the same order.
+func (s reader) selection(ctx context.Context, q ingot.Query, limit int) (selection, error) {
+	groups, err := s.termGroups(ctx, q)
+	if err != nil || groups == nil {
+		return selection{}, err
+	}
+	low, high := bounds(q)
+	var parts []string
+	var args []any
+	for _, id := range groups[0] {
+		parts = append(parts, `SELECT position, record FROM posting AS p WHERE term = ? AND position >= ? AND position < ?`)
+		args = append(args, id, low, high)
+		for _, other := range groups[1:] {
+			parts[len(parts)-1] += ` AND EXISTS (SELECT 1 FROM posting WHERE term IN (?` +
+				strings.Repeat(`, ?`, len(other)-1) + `) AND position = p.position)`
+			for _, id := range other {
+				args = append(args, id)
+			}
+		}
+	}
+	text := strings.Join(parts, " UNION ") + ` ORDER BY position LIMIT ?`
+	return selection{text, append(args, limit)}, nil
+}
+
+// termGroups are the ids of the terms of each filter, the driver first; nil if
+// a filter matches nothing at all.
+func (s reader) termGroups(ctx context.Context, q ingot.Query) ([][]int64, error) {
+	filters := slices.Clone(q.Filters)
+	// A name matches the fewest records, so it drives.
+	slices.SortStableFunc(filters, func(a, b ingot.Filter) int {
+		return rank(a) - rank(b)
+	})
+	groups := [][]int64{}
+	for _, f := range filters {
+		values, all := termValues(f)
+		if all {
+			continue
+		}
+		ids, err := s.termIDs(ctx, q, f.Name, values)
+		if err != nil || len(ids) == 0 {
+			return nil, err
+		}
+		groups = append(groups, ids)
+	}
+	if len(groups) > 0 {
+		return groups, nil
+	}
+	ids, err := s.termIDs(ctx, q, "", []string{""})
+	if err != nil || len(ids) == 0 {
+		return nil, err
+	}
+	return [][]int64{ids}, nil
+}
+
+func rank(f ingot.Filter) int {
+	switch f.Name {
+	case ingot.FilterName:
+		return 0
+	case ingot.FilterSource:
+		return 1
+	}
+	return 2
+}
+
+// termValues are the values of a filter as terms have them. all is set when
+// one of them matches every record.
+func termValues(f ingot.Filter) (values []string, all bool) {
+	if f.Name != ingot.FilterVersion {
+		return f.Values, false
+	}
+	for _, v := range f.Values {
+		term, ok := ingot.VersionTerm(v)
+		if ok && term == "" {
+			return nil, true
+		}
+		if ok {
+			values = append(values, term)
+		}
+	}
+	return values, false
+}
+
+func (s reader) termIDs(ctx context.Context, q ingot.Query, attribute string, values []string) ([]int64, error) {
+	var ids []int64
+	for _, v := range values {
+		var id int64
+		err := s.scan(ctx, `SELECT id FROM term WHERE scope = ? AND kind = ? AND list = ? AND attribute = ? AND value = ?`,
+			[]any{scopeKey(q.Scope), string(q.Kind), listOf(q), attribute, v}, &id)
+		if errors.Is(err, sql.ErrNoRows) {
+			continue
+		}
+		if err != nil {
+			return nil, classify(fmt.Sprintf("looking up the filter %s", attribute), err)
+		}
+		if !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	return ids, nil
+}
+
+// bounds are the positions that a page may hold: from low, up to but not including high.
+func bounds(q ingot.Query) (low, high []byte) {
+	var prefix []byte
+	if q.Under.Name != "" {
+		prefix = versionPrefix(q.Under)
+		if q.Under.IsBuild() {
+			prefix = position(listBuilds, q.Under, 0)
+		}
+	}
+	low = prefix
+	if q.After != "" {
+		low = append([]byte(q.After), 0) // the first position after it
+	}
+	if bytes.Compare(low, prefix) < 0 {
+		low = prefix
+	}
+	if low == nil {
+		low = []byte{} // nil would be NULL
+	}
+	return low, successor(prefix)
+}

@@ -1,0 +1,181 @@
+package storetest
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"ingot.dev/ingot"
+	"ingot.dev/ingot/model"
+)
+
+func tokens(t *testing.T, s ingot.Store) {
+	ctx := t.Context()
+	key := ingot.TokenKey{Scope: scope, Operation: "CreateImage", Token: "t"}
+	want := ingot.TokenResponse{Digest: "d", Response: json.RawMessage(`{"a":1}`), Expires: noon.Add(time.Hour)}
+	write(t, s, func(tx ingot.Tx) error {
+		_, err := tx.FindToken(ctx, key, noon)
+		wantCode(t, "FindToken of a new token", err, ingot.CodeNotFound)
+		return tx.SaveToken(ctx, key, want, noon)
+	})
+	write(t, s, func(tx ingot.Tx) error {
+		got, err := tx.FindToken(ctx, key, noon)
+		if diff := cmp.Diff(want, got); diff != "" || err != nil {
+			t.Errorf("FindToken (-want +got): %v\n%s", err, diff)
+		}
+		other := key
+		other.Operation = "CreateComponent"
+		_, err = tx.FindToken(ctx, other, noon)
+		wantCode(t, "FindToken of another operation", err, ingot.CodeNotFound)
+		_, err = tx.FindToken(ctx, key, want.Expires)
+		wantCode(t, "FindToken when it has expired", err, ingot.CodeNotFound)
+		return tx.SaveToken(ctx, key, want, want.Expires) // drops the expired one, stores anew
+	})
+}
+
+func execution(image ingot.ARN, n int) ingot.WorkflowExecution {
+	return ingot.WorkflowExecution{GetWorkflowExecutionResponse: model.GetWorkflowExecutionResponse{
+		WorkflowExecutionId: fmt.Sprintf("wf-%d", n), ImageBuildVersionArn: image.String(),
+		Status: "RUNNING", StartTime: model.DateTime(noon.Add(time.Duration(n) * time.Second)),
+	}}
+}
+
+func step(execution string, n int) ingot.StepExecution {
+	return ingot.StepExecution{Order: n, GetWorkflowStepExecutionResponse: model.GetWorkflowStepExecutionResponse{
+		StepExecutionId: fmt.Sprintf("step-%s-%d", execution, n), WorkflowExecutionId: execution, Name: fmt.Sprint("s", n),
+	}}
+}
+
+func executions(t *testing.T, s ingot.Store) {
+	ctx := t.Context()
+	image := record(t, "image/demo/1.0.0/1")
+	create(t, s, image)
+	write(t, s, func(tx ingot.Tx) error {
+		for n := range 3 {
+			if err := tx.PutWorkflowExecution(ctx, execution(image.ARN, n)); err != nil {
+				return err
+			}
+			if err := tx.PutStepExecution(ctx, step("wf-0", 12-5*n)); err != nil {
+				return err
+			}
+		}
+		done := execution(image.ARN, 1)
+		done.Status, done.Retried = "COMPLETED", true
+		return tx.PutWorkflowExecution(ctx, done)
+	})
+	got, err := s.WorkflowExecution(ctx, "wf-1")
+	if err != nil || got.Status != "COMPLETED" || !got.Retried {
+		t.Errorf("WorkflowExecution = %+v, %v; want the last one put", got, err)
+	}
+	var seen []string
+	for after, more := "", true; more; more = after != "" {
+		list, next, err := s.WorkflowExecutions(ctx, image.ARN, after, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range list {
+			seen = append(seen, e.WorkflowExecutionId)
+		}
+		after = next
+	}
+	for after, more := "", true; more; more = after != "" {
+		list, next, err := s.StepExecutions(ctx, "wf-0", after, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range list {
+			seen = append(seen, e.Name)
+		}
+		after = next
+	}
+	if diff := cmp.Diff([]string{"wf-2", "wf-1", "wf-0", "s2", "s7", "s12"}, seen); diff != "" {
+		t.Errorf("executions newest first, then steps in order (-want +got):\n%s", diff)
+	}
+	write(t, s, func(tx ingot.Tx) error { return tx.Delete(ctx, image.ARN) })
+	_, err = s.WorkflowExecution(ctx, "wf-1")
+	wantCode(t, "WorkflowExecution of a deleted image", err, ingot.CodeNotFound)
+	_, err = s.StepExecution(ctx, "step-wf-0-2")
+	wantCode(t, "StepExecution of a deleted image", err, ingot.CodeNotFound)
+}
+
+func packages(t *testing.T, s ingot.Store) {
+	ctx := t.Context()
+	image := arn(t, "image/demo/1.0.0/1")
+	put := func(names ...string) {
+		var list []ingot.ImagePackage
+		for _, n := range names {
+			list = append(list, ingot.ImagePackage{PackageName: n, PackageVersion: "1"})
+		}
+		write(t, s, func(tx ingot.Tx) error { return tx.PutImagePackages(ctx, image, list) })
+	}
+	put("gone")
+	put("zlib", "bash", "curl", "bash")
+	var got []string
+	for after, more := "", true; more; more = after != "" {
+		list, next, err := s.ImagePackages(ctx, image, after, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range list {
+			got = append(got, p.PackageName)
+		}
+		after = next
+	}
+	if diff := cmp.Diff([]string{"bash", "curl", "zlib"}, got); diff != "" {
+		t.Errorf("packages (-want +got):\n%s", diff)
+	}
+}
+
+func amis(t *testing.T, s ingot.Store) {
+	ctx := t.Context()
+	ami := ingot.AMI{Scope: scope, ID: "ami-1", Snapshot: "snap-1", Tags: map[string]string{"a": "b"}, Created: noon}
+	for range 2 {
+		if err := s.RegisterAMI(ctx, ami); err != nil {
+			t.Fatalf("RegisterAMI, again with the same snapshot: %v", err)
+		}
+	}
+	other := ami
+	other.Snapshot = "snap-2"
+	wantCode(t, "RegisterAMI with another snapshot", s.RegisterAMI(ctx, other), ingot.CodeExists)
+	managed := ami
+	managed.ID, managed.Account = "ami-2", ingot.ManagedAccount
+	if err := s.RegisterAMI(ctx, managed); err != nil {
+		t.Fatal(err)
+	}
+	got, err := s.FindAMI(ctx, scope, "ami-1")
+	if diff := cmp.Diff(ami, got); diff != "" || err != nil {
+		t.Errorf("FindAMI (-want +got): %v\n%s", err, diff)
+	}
+	if _, err := s.FindAMI(ctx, scope, "ami-2"); err != nil {
+		t.Errorf("FindAMI of the catalogue: %v", err)
+	}
+	stranger := ingot.Scope{Account: "999999999999", Region: scope.Region}
+	_, err = s.FindAMI(ctx, stranger, "ami-1")
+	wantCode(t, "FindAMI of another account", err, ingot.CodeNotFound)
+	wantCode(t, "DeleteAMI of another account", s.DeleteAMI(ctx, stranger, "ami-1"), ingot.CodeNotFound)
+	if list, err := s.ListAMIs(ctx, scope); err != nil || len(list) != 1 || list[0].ID != "ami-1" {
+		t.Errorf("ListAMIs = %v, %v; want the account's own", list, err)
+	}
+	if err := s.DeleteAMI(ctx, scope, "ami-1"); err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.FindAMI(ctx, scope, "ami-1")
+	wantCode(t, "FindAMI after DeleteAMI", err, ingot.CodeNotFound)
+}
+
+func secrets(t *testing.T, s ingot.Store) {
+	read := func(name string) []byte {
+		b, err := s.Secret(t.Context(), name)
+		if err != nil || len(b) < 32 {
+			t.Fatalf("Secret(%s) has %d bytes, %v; want at least 32", name, len(b), err)
+		}
+		return b
+	}
+	if !bytes.Equal(read("a"), read("a")) || bytes.Equal(read("a"), read("b")) {
+		t.Error("secrets must stay, and differ by name")
+	}
+}
