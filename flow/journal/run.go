@@ -1,0 +1,367 @@
+package journal
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"ingot.dev/ingot/flow"
+)
+
+// Kinds of events.
+const (
+	kindStep  = "step"
+	kindWait  = "wait"
+	kindState = "state"
+)
+
+// maxOutput bounds what one step may journal, in bytes: a step that has more
+// to say keeps it in a file and journals the name.
+const maxOutput = 8 << 20
+
+// run is one open run in this process.
+type run struct {
+	engine *Engine
+	id     string
+	ctx    context.Context // ends with Cancel and with Close
+	cancel context.CancelCauseFunc
+
+	mu     sync.Mutex
+	events map[string]event
+	names  map[string]bool // kind and name of what was asked for in this replay
+	halted error           // set: every call returns it, and the run is not ended
+	woken  chan struct{}   // closed and replaced when a signal comes
+}
+
+func newRun(e *Engine, id string) *run {
+	r := &run{engine: e, id: id, names: map[string]bool{}, woken: make(chan struct{})}
+	r.ctx, r.cancel = context.WithCancelCause(e.ctx)
+	return r
+}
+
+func (r *run) begin(stored record) {
+	r.events = stored.events
+	if stored.cancelled {
+		r.cancel(flow.ErrCancelled)
+	}
+}
+
+// execute replays the function and goes on from where the journal ends.
+func (r *run) execute(f flow.Function, in json.RawMessage) {
+	err := guard(func() error { return f(&scope{run: r}, in) })
+	if halted := r.haltedBy(); halted != nil {
+		r.stop(halted)
+		return
+	}
+	if saved := r.engine.store.end(r.id, outcomeOf(err), r.engine.Now()); saved != nil {
+		r.stop(fmt.Errorf("saving the end of run %s: %w", r.id, saved))
+		return
+	}
+	r.engine.release(r, nil)
+}
+
+// stop gives the run up in this process; it stays open.
+func (r *run) stop(why error) {
+	if errors.Is(why, flow.ErrInterrupted) {
+		r.engine.release(r, nil)
+		return
+	}
+	r.engine.Log.Error("a run was stopped", "run", r.id, "error", why)
+	r.engine.release(r, why)
+}
+
+// halt makes this and every later call of the run fail without being journalled.
+func (r *run) halt(why error) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.halted == nil {
+		r.halted = why
+	}
+	return r.halted
+}
+
+func (r *run) haltedBy() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.halted
+}
+
+func (r *run) wake() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	close(r.woken)
+	r.woken = make(chan struct{})
+}
+
+func (r *run) awake() <-chan struct{} {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.woken
+}
+
+// scope is the Context of a function, of a branch or of detached work.
+type scope struct {
+	run      *run
+	path     string // of this branch, as "2.0."
+	next     int    // position of the next call in the branch
+	detached bool
+}
+
+// ctx is what ends the work of this scope.
+func (s *scope) ctx() context.Context {
+	if s.detached {
+		return s.run.engine.ctx
+	}
+	return s.run.ctx
+}
+
+func (s *scope) take() string {
+	s.next++
+	return s.path + strconv.Itoa(s.next-1)
+}
+
+// ask finds what the journal holds for the next call. An event that is not done
+// has yet to happen: its kind and name are set.
+func (s *scope) ask(kind, name string) (position string, ev event, err error) {
+	position = s.take()
+	r := s.run
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.halted != nil {
+		return position, ev, r.halted
+	}
+	if key := kind + " " + name; kind != kindState {
+		if r.names[key] {
+			r.halted = fmt.Errorf("run %s asks for %s twice: names are unique in a run", r.id, key)
+			return position, ev, r.halted
+		}
+		r.names[key] = true
+	}
+	ev, known := r.events[position]
+	switch {
+	case known && (ev.kind != kind || ev.name != name):
+		r.halted = fmt.Errorf("run %s asks for %s %s at %s, where its journal has %s %s: its function has changed since it began, or depends on something outside of the run",
+			r.id, kind, name, position, ev.kind, ev.name)
+		return position, ev, r.halted
+	case known && ev.done:
+		return position, ev, nil
+	}
+	ev.kind, ev.name = kind, name
+	return position, ev, s.ended()
+}
+
+// ended is the reason why nothing new may begin in this scope, or nil.
+func (s *scope) ended() error {
+	if s.run.engine.ctx.Err() != nil {
+		if s.run.halted == nil {
+			s.run.halted = flow.ErrInterrupted
+		}
+		return flow.ErrInterrupted
+	}
+	if s.ctx().Err() != nil {
+		return flow.ErrCancelled
+	}
+	return nil
+}
+
+// Step implements flow.Context.
+func (s *scope) Step(name, _ string, in, out any) error {
+	position, ev, err := s.ask(kindStep, name)
+	if err != nil {
+		return err
+	}
+	if !ev.done {
+		if ev, err = s.perform(ev, in); err != nil {
+			return err
+		}
+		if err := s.run.engine.store.put(s.run.id, position, ev); err != nil {
+			return s.unsaved(ev, err)
+		}
+	}
+	return ev.result(out)
+}
+
+// perform does a step's work and returns the event to journal. An error means
+// that there is nothing to journal.
+func (s *scope) perform(ev event, in any) (event, error) {
+	action, _, _ := strings.Cut(ev.name, ":")
+	do := s.run.engine.actions[action]
+	if do == nil {
+		return ev, s.run.halt(fmt.Errorf("run %s: step %s: no action %q is registered", s.run.id, ev.name, action))
+	}
+	input, err := json.Marshal(in)
+	if err != nil {
+		return ev, s.run.halt(fmt.Errorf("run %s: step %s: encoding its input: %w", s.run.id, ev.name, err))
+	}
+	var out any
+	err = guard(func() (err error) { out, err = do(s.ctx(), input); return err })
+	switch {
+	case err == nil:
+		ev.output, err = encodeOutput(out)
+	case s.run.engine.ctx.Err() != nil || errors.Is(err, flow.ErrInterrupted):
+		return ev, s.run.halt(flow.ErrInterrupted)
+	case s.ctx().Err() != nil:
+		return ev, flow.ErrCancelled
+	}
+	if err != nil {
+		ev.err = encodeError(ev.name, err)
+	}
+	ev.done = true
+	return ev, nil
+}
+
+// unsaved stops the run: what was not saved did not happen.
+func (s *scope) unsaved(ev event, err error) error {
+	if errors.Is(err, flow.ErrInterrupted) {
+		return s.run.halt(err)
+	}
+	return s.run.halt(fmt.Errorf("saving %s %s of run %s: %w", ev.kind, ev.name, s.run.id, err))
+}
+
+// guard turns a panic into an error.
+func guard(f func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			detail, _ := json.Marshal(string(debug.Stack())) // a string always encodes
+			err = &flow.Error{Kind: kindPanic, Message: fmt.Sprintf("panic: %v", p), Detail: detail}
+		}
+	}()
+	return f()
+}
+
+func encodeOutput(out any) ([]byte, error) {
+	data, err := json.Marshal(out)
+	if err != nil {
+		return nil, fmt.Errorf("encoding the output: %w", err)
+	}
+	if len(data) > maxOutput {
+		return nil, fmt.Errorf("the output has %d bytes, at most %d can be journalled", len(data), maxOutput)
+	}
+	return data, nil
+}
+
+// encodeError keeps the kind and detail that the action attached.
+func encodeError(step string, err error) []byte {
+	kept := flow.Error{Step: step, Message: err.Error()}
+	var attached *flow.Error
+	if errors.As(err, &attached) {
+		kept.Kind, kept.Detail = attached.Kind, attached.Detail
+	}
+	data, err := json.Marshal(kept)
+	if err != nil { // a Detail that is not JSON
+		kept.Detail = nil
+		data, _ = json.Marshal(kept) // strings only
+	}
+	return data
+}
+
+// Wait implements flow.Context.
+func (s *scope) Wait(name string, timeout time.Duration, out any) error {
+	position, ev, err := s.ask(kindWait, name)
+	if err != nil {
+		return err
+	}
+	if !ev.done {
+		if ev, err = s.await(position, ev, timeout); err != nil {
+			return err
+		}
+	}
+	return ev.result(out)
+}
+
+// await journals the deadline, then the answer or its absence.
+func (s *scope) await(position string, ev event, timeout time.Duration) (event, error) {
+	r, st := s.run, &s.run.engine.store
+	if ev.deadline.IsZero() {
+		ev.deadline = r.engine.Now().Add(timeout)
+		if err := st.put(r.id, position, ev); err != nil {
+			return ev, s.unsaved(ev, err)
+		}
+	}
+	timer := time.NewTimer(ev.deadline.Sub(r.engine.Now()))
+	defer timer.Stop()
+	for late := false; ; {
+		awake := r.awake() // before looking: a signal in between wakes us again
+		value, err := st.findSignal(context.WithoutCancel(s.ctx()), r.id, ev.name)
+		if err != nil {
+			return ev, s.unsaved(ev, err)
+		}
+		switch {
+		case value != nil:
+			ev.done, ev.output = true, value
+			if err := st.put(r.id, position, ev); err != nil {
+				return ev, s.unsaved(ev, err)
+			}
+			return ev, nil
+		case late:
+			ev.err = encodeError(ev.name, &flow.Error{Kind: kindTimeout, Message: flow.ErrTimeout.Error()})
+			expired, err := st.expire(r.id, position, ev)
+			if err != nil {
+				return ev, s.unsaved(ev, err)
+			}
+			if expired {
+				ev.done = true
+				return ev, nil
+			}
+			ev.err = nil // answered at the last moment
+			continue
+		}
+		select {
+		case <-awake:
+		case <-timer.C:
+			late = true
+		case <-s.ctx().Done():
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			return ev, s.ended()
+		}
+	}
+}
+
+// State implements flow.Context.
+func (s *scope) State(v any) error {
+	position, ev, err := s.ask(kindState, "")
+	if err != nil || ev.done {
+		return err
+	}
+	if ev.output, err = encodeOutput(v); err != nil {
+		return s.run.halt(fmt.Errorf("run %s: publishing its state: %w", s.run.id, err))
+	}
+	if err := s.run.engine.store.publish(s.run.id, position, ev); err != nil {
+		return s.unsaved(ev, err)
+	}
+	return nil
+}
+
+// Detached implements flow.Context.
+func (s *scope) Detached(f func(flow.Context) error) error {
+	return f(&scope{run: s.run, path: s.take() + ".", detached: true})
+}
+
+// Group implements flow.Context. The first error is that of the first branch
+// that has one: the order of branches is the same in a replay, their end is not.
+func (s *scope) Group(branches ...func(flow.Context) error) error {
+	at := s.take()
+	errs := make([]error, len(branches))
+	var wg sync.WaitGroup
+	for i, branch := range branches {
+		child := &scope{run: s.run, path: at + "." + strconv.Itoa(i) + ".", detached: s.detached}
+		wg.Go(func() { errs[i] = guard(func() error { return branch(child) }) })
+	}
+	wg.Wait()
+	if halted := s.run.haltedBy(); halted != nil {
+		return halted
+	}
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
