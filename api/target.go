@@ -2,6 +2,8 @@ package api
 
 import (
 	"context"
+	"slices"
+	"strings"
 
 	"ingot.dev/ingot"
 	"ingot.dev/ingot/model"
@@ -85,14 +87,27 @@ func ownerScope(ctx context.Context, owner model.Ownership) (scope ingot.Scope, 
 func filters(in []model.Filter, names ...string) ([]ingot.Filter, error) {
 	var out []ingot.Filter
 	for _, f := range in {
-		known := false
-		for _, name := range names {
-			known = known || name == f.Name
-		}
-		if !known {
-			return nil, ingot.Errorf(ingot.CodeRequest, "The filter '%s' is not supported by this operation. Its filters are: %v.", f.Name, names)
+		if !slices.Contains(names, f.Name) {
+			return nil, ingot.Errorf(ingot.CodeRequest, "The filter '%s' is not supported by this operation. Its filters are: %s.", f.Name, strings.Join(names, ", "))
 		}
 		out = append(out, ingot.Filter{Name: f.Name, Values: f.Values})
 	}
 	return out, nil
+}
+
+func hasFilter(list []ingot.Filter, name string) bool {
+	return slices.ContainsFunc(list, func(f ingot.Filter) bool { return f.Name == name })
+}
+
+// buildsQuery selects the builds of a version, or without an ARN all builds of
+// the account. Its CodeNotFound means an empty list. Source: api.md §2.5.
+func buildsQuery(ctx context.Context, kind ingot.Kind, field, text string) (ingot.Query, error) {
+	if text == "" {
+		return ingot.Query{Scope: callerOf(ctx).Scope, Kind: kind}, nil
+	}
+	arn, err := visibleARN(ctx, field, text)
+	if err != nil {
+		return ingot.Query{}, err
+	}
+	return ingot.Query{Scope: arn.Scope(), Kind: kind, Under: arn}, nil
 }

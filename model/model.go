@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"math"
 	"regexp"
+	"strings"
 	"sync"
 	"time"
 )
@@ -80,7 +81,7 @@ func (s *Shape) Member(name string) (Member, bool) {
 // when first used: most commands never use any.
 type Pattern struct {
 	Source    string // as the model writes it
-	NotPrefix string // what the string must not begin with
+	NotPrefix string // what the string must not begin with, in any case
 	compiled  func() *regexp.Regexp
 }
 
@@ -93,7 +94,7 @@ func pattern(source, expression, notPrefix string) *Pattern {
 
 // Match reports whether all of s matches.
 func (p *Pattern) Match(s string) bool {
-	if n := len(p.NotPrefix); n > 0 && len(s) >= n && s[:n] == p.NotPrefix {
+	if n := len(p.NotPrefix); n > 0 && len(s) >= n && strings.EqualFold(s[:n], p.NotPrefix) {
 		return false
 	}
 	return p.compiled().MatchString(s)
