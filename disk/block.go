@@ -32,6 +32,9 @@ func (s *Store) putBlock(data []byte) (Digest, error) {
 	}
 	// Another operation may be storing the same block: both rename the same bytes into place.
 	packed := s.enc.EncodeAll(data, make([]byte, 0, BlockSize/2))
+	if err := os.Mkdir(filepath.Dir(s.blockPath(d)), 0o750); err != nil && !errors.Is(err, os.ErrExist) {
+		return d, noSpace(s.blockDir(), err)
+	}
 	return d, s.writeFile(s.blockPath(d), func(w io.Writer) error {
 		_, err := w.Write(packed)
 		return err
@@ -66,15 +69,14 @@ func (s *Store) readBlock(id SnapshotID, b block, buf []byte) error {
 
 // syncBlocks makes the folder entries of blocks durable.
 func (s *Store) syncBlocks(blocks []block) error {
-	var touched [256]bool
+	touched := map[string]bool{s.blockDir(): true} // it may have got new folders
 	for _, b := range blocks {
-		touched[b.digest[0]] = true
-	}
-	for i, t := range touched {
-		if !t {
-			continue
+		if b.digest != (Digest{}) {
+			touched[filepath.Dir(s.blockPath(b.digest))] = true
 		}
-		if err := syncDir(filepath.Join(s.blockDir(), shard(byte(i)))); err != nil {
+	}
+	for dir := range touched {
+		if err := syncDir(dir); err != nil {
 			return err
 		}
 	}
@@ -142,8 +144,12 @@ func (s *Store) loadRefs() error {
 // sweepBlocks removes the blocks that no manifest names: a crash came before
 // the manifest was written, or while its snapshot was being deleted.
 func (s *Store) sweepBlocks() error {
-	for i := range 256 {
-		dir := filepath.Join(s.blockDir(), shard(byte(i)))
+	shards, err := readNames(s.blockDir())
+	if err != nil {
+		return err
+	}
+	for _, shard := range shards {
+		dir := filepath.Join(s.blockDir(), shard)
 		names, err := readNames(dir)
 		if err != nil {
 			return err
@@ -159,9 +165,6 @@ func (s *Store) sweepBlocks() error {
 	}
 	return nil
 }
-
-// shard is the folder of the blocks whose digest begins with b.
-func shard(b byte) string { return hex.EncodeToString([]byte{b}) }
 
 // blockDigest reads the digest out of a block's file name.
 func blockDigest(name string) (d Digest, ok bool) {

@@ -23,7 +23,6 @@
 package disk
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -89,16 +88,7 @@ func (s *Store) makeDirs() error {
 			return err
 		}
 	}
-	for i := range 256 {
-		err := os.Mkdir(filepath.Join(s.blockDir(), shard(byte(i))), 0o750)
-		if errors.Is(err, os.ErrExist) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return errors.Join(syncDir(s.blockDir()), syncDir(s.dir))
+	return syncDir(s.dir)
 }
 
 func (s *Store) tmpDir() string      { return filepath.Join(s.dir, "tmp") }
