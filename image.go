@@ -1,0 +1,140 @@
+package ingot
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"ingot.dev/ingot/model"
+)
+
+const (
+	// FilterCancel finds the images that are to be cancelled: the mark outlives a
+	// server that was killed before the build heard of it.
+	FilterCancel = "cancelRequested"
+	// FilterOSVersion is the filter osVersion of images.
+	FilterOSVersion = "osVersion"
+)
+
+// ImagePending lists the statuses of an image that is still being made.
+var ImagePending = []string{
+	string(model.ImageStatusPending), string(model.ImageStatusCreating), string(model.ImageStatusBuilding),
+	string(model.ImageStatusTesting), string(model.ImageStatusDistributing), string(model.ImageStatusIntegrating),
+}
+
+// IsImagePending reports whether an image in the status is still being made.
+func IsImagePending(status model.ImageStatus) bool {
+	return slices.Contains(ImagePending, string(status))
+}
+
+// maxConcurrentBuilds is a quota per account and region. Source: api.md §10.
+const maxConcurrentBuilds = 100
+
+// imageTransitions are the statuses that may follow each status; states may be
+// skipped, and only a retry goes back. Source: api.md §4.1.
+var imageTransitions = map[model.ImageStatus][]model.ImageStatus{
+	model.ImageStatusPending:      afterStage(0),
+	model.ImageStatusCreating:     afterStage(1),
+	model.ImageStatusBuilding:     afterStage(2),
+	model.ImageStatusTesting:      afterStage(3),
+	model.ImageStatusDistributing: afterStage(4),
+	model.ImageStatusIntegrating:  afterStage(5),
+	model.ImageStatusAvailable:    {model.ImageStatusDeprecated, model.ImageStatusDisabled, model.ImageStatusDeleted},
+	model.ImageStatusDeprecated:   {model.ImageStatusAvailable, model.ImageStatusDisabled, model.ImageStatusDeleted},
+	model.ImageStatusDisabled:     {model.ImageStatusAvailable, model.ImageStatusDeprecated, model.ImageStatusDeleted},
+	model.ImageStatusFailed:       {model.ImageStatusTesting, model.ImageStatusDistributing, model.ImageStatusDeleted},
+	model.ImageStatusCancelled:    {model.ImageStatusTesting, model.ImageStatusDistributing, model.ImageStatusDeleted},
+}
+
+// afterStage are the later stages of a build, and its ends.
+func afterStage(i int) []model.ImageStatus {
+	var next []model.ImageStatus
+	for _, s := range ImagePending[i+1:] {
+		next = append(next, model.ImageStatus(s))
+	}
+	return append(next, model.ImageStatusAvailable, model.ImageStatusFailed, model.ImageStatusCancelled)
+}
+
+// ImageMayBecome reports whether an image may go from one status to another.
+func ImageMayBecome(from, to model.ImageStatus) bool {
+	return slices.Contains(imageTransitions[from], to)
+}
+
+// UpdateImage applies change to an image whose status is one of from (none
+// given: any), and moves it to the status to. It is CodeInUse when another got
+// there first. The status may stay what it is; State.Reason goes when the
+// status changes, unless change sets it.
+func UpdateImage(ctx context.Context, tx RecordWriter, arn ARN, from []model.ImageStatus, to model.ImageStatus, now time.Time, change func(*model.Image)) error {
+	var allowed []string
+	for _, s := range from {
+		allowed = append(allowed, string(s))
+	}
+	_, err := tx.Update(ctx, arn, allowed, func(r *Record) error {
+		image, err := Decode[model.Image](*r)
+		if err != nil {
+			return err
+		}
+		was := model.ImageStatus(r.Status)
+		if was != to && !ImageMayBecome(was, to) {
+			return Errorf(CodeInUse, "The image '%s' cannot go from %s to %s.", arn, was, to)
+		}
+		if was != to {
+			image.State = &model.ImageState{}
+		}
+		change(image)
+		image.State.Status = to
+		r.Status, r.Updated = string(to), now
+		return putImage(r, image)
+	})
+	return err
+}
+
+// putImage makes image the document of a record, with the attributes it is found by.
+func putImage(r *Record, image *model.Image) (err error) {
+	image.Tags = nil // kept apart
+	if r.Attributes == nil {
+		r.Attributes = map[string][]string{}
+	}
+	r.Attributes[FilterPlatform] = present(string(image.Platform))
+	r.Attributes[FilterOSVersion] = present(image.OsVersion)
+	r.Attributes[FilterType] = present(string(image.Type))
+	r.Attributes[FilterSource] = present(image.SourcePipelineArn)
+	if r.Document, err = json.Marshal(image); err != nil {
+		return fmt.Errorf("encoding %s: %w", r.ARN, err)
+	}
+	return nil
+}
+
+// RequestCancel marks an image for cancellation, which its build carries out.
+// Source: api.md §3.7.
+func RequestCancel(ctx context.Context, tx RecordWriter, arn ARN) error {
+	_, err := tx.Update(ctx, arn, nil, func(r *Record) error {
+		if !slices.Contains(ImagePending, r.Status) {
+			return InvalidField("imageBuildVersionArn", "The image is %s; only an image that is being made can be cancelled.", r.Status)
+		}
+		r.Attributes[FilterCancel] = []string{"true"}
+		return nil
+	})
+	return err
+}
+
+// DeleteImage removes the record of an image that is not being made.
+// Source: api.md §3.7.
+func DeleteImage(ctx context.Context, tx Tx, arn ARN) error {
+	r, err := tx.Get(ctx, arn)
+	if err != nil {
+		return err
+	}
+	if slices.Contains(ImagePending, r.Status) {
+		return Errorf(CodeDependency, "Resource dependency error: The image '%s' is %s. Cancel it, wait until it is CANCELLED, then delete it.", arn, r.Status)
+	}
+	if err := CheckDelete(ctx, tx, arn); err != nil {
+		return err
+	}
+	return tx.Delete(ctx, arn)
+}
+
+// imageVersion is the member version of an image: 1.0.0/3.
+func imageVersion(arn ARN) string { return fmt.Sprintf("%s/%d", arn.Version, arn.Build) }
