@@ -73,3 +73,15 @@ func NotFound(arn ARN) error {
 func AlreadyExists(arn ARN) error {
 	return Errorf(CodeExists, "The following resource '%s' already exists: '%s'.", arn.Kind.Title(), arn)
 }
+
+// checkFree returns CodeExists when the ARN is taken.
+func checkFree(ctx context.Context, r RecordReader, arn ARN) error {
+	taken, err := r.Get(ctx, arn)
+	switch {
+	case err == nil:
+		return AlreadyExists(taken.ARN)
+	case ErrorCode(err) == CodeNotFound:
+		return nil
+	}
+	return err
+}
