@@ -3,12 +3,16 @@ package disk
 import (
 	"bytes"
 	"context"
+	"flag"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
 )
+
+// A hundred sequences, rapid's default, take ten seconds; -rapid.checks asks for more.
+func init() { flag.Set("rapid.checks", "30") }
 
 func testID(n int) SnapshotID { return SnapshotID(fmt.Sprintf("snap-%017x", n)) }
 

@@ -39,17 +39,13 @@ func runQEMUImg(ctx context.Context, path string, args []string, read func(io.Re
 		return fmt.Errorf("starting qemu-img (package qemu-utils): %w", err)
 	}
 	readErr := read(stdout)
-	if readErr != nil {
-		_ = cmd.Process.Kill() // the error that counts is readErr
+	// What is left must be read, or the program would block on a full pipe.
+	_, drainErr := io.Copy(io.Discard, stdout)
+	if err = cmd.Wait(); err == nil {
+		return errors.Join(readErr, drainErr)
 	}
-	err = cmd.Wait()
-	switch {
-	case ctx.Err() != nil:
+	if ctx.Err() != nil {
 		return ctx.Err()
-	case readErr != nil:
-		return readErr
-	case err == nil:
-		return nil
 	}
 	text := strings.TrimSpace(strings.TrimPrefix(stderr.String(), "qemu-img: "))
 	if strings.Contains(text, unix.ENOSPC.Error()) || strings.Contains(strings.ToLower(text), "no space left on device") {
