@@ -12,10 +12,11 @@ import (
 type ManagedImage struct {
 	Partition, Region string
 	Name              string // display name
+	Type              model.ImageType
 	Version           Version
 	Platform          model.Platform
 	OSVersion         string
-	AMI               string // id of the machine image, in Region
+	AMI               string // id of the machine image, in Region; empty while there is no disk
 	Description       string // of the AMI
 	Created           time.Time
 }
@@ -61,17 +62,27 @@ func hasAMI(r Record, id string) (bool, error) {
 func createManagedImage(ctx context.Context, tx Tx, arn ARN, m ManagedImage) error {
 	r := Record{ARN: arn, Name: m.Name, Status: string(model.ImageStatusAvailable), Created: m.Created, Updated: m.Created}
 	err := putImage(&r, &model.Image{
-		Arn: arn.String(), Type: model.ImageTypeAmi, Name: m.Name, Version: imageVersion(arn),
+		Arn: arn.String(), Type: m.Type, Name: m.Name, Version: imageVersion(arn),
 		Platform: m.Platform, OsVersion: m.OSVersion, DateCreated: model.DateTime(m.Created),
 		State: &model.ImageState{Status: model.ImageStatusAvailable}, ImageSource: model.ImageSourceAmazonManaged,
-		OutputResources: &model.OutputResources{Amis: []model.Ami{{
-			Region: m.Region, Image: m.AMI, Name: m.Name, Description: m.Description, AccountId: ManagedAccount,
-		}}},
+		OutputResources: m.outputs(),
 	})
 	if err != nil {
 		return err
 	}
 	return tx.Create(ctx, r)
+}
+
+func (m ManagedImage) outputs() *model.OutputResources {
+	switch {
+	case m.Type == model.ImageTypeDocker:
+		return &model.OutputResources{Containers: []model.Container{}}
+	case m.AMI == "":
+		return &model.OutputResources{Amis: []model.Ami{}}
+	}
+	return &model.OutputResources{Amis: []model.Ami{{
+		Region: m.Region, Image: m.AMI, Name: m.Name, Description: m.Description, AccountId: ManagedAccount,
+	}}}
 }
 
 // DeleteManagedImages removes the builds of the catalogue's images in a region

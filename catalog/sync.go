@@ -1,0 +1,40 @@
+package catalog
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"ingot.dev/ingot"
+)
+
+// Sync makes every image of the catalogue visible in a region. An image that
+// has records there, because of a disk or of an earlier Sync, is left alone: a
+// newer version without a disk must not hide one with a disk.
+func Sync(ctx context.Context, s ingot.Store, region string, now time.Time) error {
+	for _, m := range load().Images {
+		arn := ingot.ARN{
+			Partition: "aws", Region: region, Account: ingot.ManagedAccount,
+			Kind: ingot.KindImage, Name: m.Name, Version: Version().Wildcard(0),
+		}
+		_, err := s.Resolve(ctx, arn)
+		if err == nil {
+			continue
+		}
+		if ingot.ErrorCode(err) != ingot.CodeNotFound {
+			return fmt.Errorf("looking for %s: %w", m.Name, err)
+		}
+		if _, err := ingot.PutManagedImage(ctx, s, m.Managed(region, Version(), now)); err != nil {
+			return fmt.Errorf("listing %s: %w", m.Name, err)
+		}
+	}
+	return nil
+}
+
+// Managed is the image as a record of a region, without an AMI.
+func (m Image) Managed(region string, version ingot.Version, created time.Time) ingot.ManagedImage {
+	return ingot.ManagedImage{
+		Partition: "aws", Region: region, Name: m.DisplayName, Type: m.Type,
+		Version: version, Platform: m.Platform, OSVersion: m.OSVersion, Created: created,
+	}
+}
