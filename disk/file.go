@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"sync"
@@ -61,14 +62,19 @@ func noSpace(path string, err error) error {
 	if !errors.Is(err, unix.ENOSPC) && !errors.Is(err, unix.EDQUOT) {
 		return err
 	}
-	free := "an unknown number of"
-	var st unix.Statfs_t
-	if unix.Statfs(filepath.Dir(path), &st) == nil {
-		free = fmt.Sprint(st.Bavail * uint64(st.Bsize) >> 20)
-	}
 	return ingot.Errorf(ingot.CodeUnavailable,
-		"%w: the file system of %s has %s MiB free; delete images or give it more room, then repeat",
-		err, filepath.Dir(path), free)
+		"%w: the file system of %s has %d MiB free; delete images or give it more room, then repeat",
+		err, filepath.Dir(path), freeBytes(path)>>20)
+}
+
+// freeBytes is what an ordinary user may still write to the file system of
+// path, whose folder must exist. If it cannot be told there is no lack of it.
+func freeBytes(path string) uint64 {
+	var st unix.Statfs_t
+	if err := unix.Statfs(filepath.Dir(path), &st); err != nil {
+		return math.MaxUint64
+	}
+	return st.Bavail * uint64(st.Bsize)
 }
 
 // keyed is a set of locks by name, made on demand.

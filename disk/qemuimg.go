@@ -48,7 +48,8 @@ func runQEMUImg(ctx context.Context, path string, args []string, read func(io.Re
 		return ctx.Err()
 	}
 	text := strings.TrimSpace(strings.TrimPrefix(stderr.String(), "qemu-img: "))
-	if strings.Contains(text, unix.ENOSPC.Error()) || strings.Contains(strings.ToLower(text), "no space left on device") {
+	// For a compressed VMDK, QEMU 7.2 says "Invalid argument" when the disk is full.
+	if strings.Contains(text, "No space left on device") || freeBytes(path) < 1<<20 {
 		return noSpace(path, fmt.Errorf("qemu-img %s: %w", args[0], unix.ENOSPC))
 	}
 	return fmt.Errorf("qemu-img %s: %w", args[0], errors.New(firstLine(text, err)))
