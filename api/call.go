@@ -31,6 +31,7 @@ type call struct {
 	replays   bool   // the client sent the token
 	dryRun    bool
 	digest    string // of the input without what does not count for tokens
+	cursor    string // of the store, out of the page token; any bytes
 	after     []func(context.Context)
 }
 

@@ -60,6 +60,9 @@ func register[In, Out any](s *Server, name string, f func(context.Context, *In) 
 		if err := remarshal(members, in); err != nil {
 			return nil, fmt.Errorf("decoding the input of %s: %w", name, err)
 		}
+		if cursor := callOf(ctx).cursor; cursor != "" {
+			setMember(in, "NextToken", cursor) // as JSON it would lose its bytes
+		}
 		out, err := f(ctx, in)
 		if err != nil {
 			return nil, err // not out: a nil *Out in an interface is not nil
@@ -136,9 +139,9 @@ func (s *Server) encode(c *call, out any) ([]byte, error) {
 	return body, nil
 }
 
-// setMember sets a string member of an output that has it.
-func setMember(out any, field, value string) {
-	if f := reflect.ValueOf(out).Elem().FieldByName(field); f.IsValid() {
+// setMember sets a string member of an input or output that has it.
+func setMember(v any, field, value string) {
+	if f := reflect.ValueOf(v).Elem().FieldByName(field); f.IsValid() {
 		f.SetString(value)
 	}
 }

@@ -79,11 +79,9 @@ func (s *Server) prepare(c *call, in map[string]any) error {
 		c.token = uuid.NewString()
 	}
 	if token, ok := in["nextToken"].(string); ok {
-		cursor, err := s.pages.open(c, token)
-		if err != nil {
+		if c.cursor, err = s.pages.open(c, token); err != nil {
 			return err
 		}
-		in["nextToken"] = cursor
 	}
 	return nil
 }
