@@ -30,16 +30,15 @@ func DetectFormat(r io.ReaderAt, size int64) (Format, error) {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return "", fmt.Errorf("reading the header: %w", err)
 	}
-	if n < len(head) {
-		return "", fmt.Errorf("%d bytes are too few for a disk", size)
-	}
 	switch {
+	case bytes.HasPrefix(head, []byte("COWD")), bytes.HasPrefix(bytes.TrimLeft(head, "\r\n\t "), []byte("# Disk DescriptorFile")):
+		return "", errors.New("this VMDK describes a disk whose data is in other files; export it as one file (monolithic or stream-optimized)")
+	case n < len(head):
+		return "", fmt.Errorf("%d bytes are too few for a disk", size)
 	case bytes.HasPrefix(head, []byte("QFI\xfb")):
 		return FormatQCOW2, checkQCOW2(head)
 	case bytes.HasPrefix(head, []byte("KDMV")):
 		return FormatVMDK, checkVMDK(head)
-	case bytes.HasPrefix(head, []byte("COWD")), bytes.HasPrefix(bytes.TrimLeft(head, "\r\n\t "), []byte("# Disk DescriptorFile")):
-		return "", errors.New("this VMDK describes a disk whose data is in other files; export it as one file (monolithic or stream-optimized)")
 	case bytes.HasPrefix(head, []byte("vhdxfile")):
 		return FormatVHDX, nil // qemu refuses the differencing kind by itself
 	case bytes.HasPrefix(head, []byte("conectix")):
