@@ -16,6 +16,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"ingot.dev/ingot/compute/qemu/initramfs"
 	"ingot.dev/ingot/guest"
 )
 
@@ -23,6 +24,9 @@ var version = "devel" // set by the linker
 
 func main() {
 	log.SetFlags(0)
+	if initramfs.IsInit() {
+		log.Fatal(initramfs.Main())
+	}
 	dir := flag.String("dir", guest.RunDirectory, "folder with the agent's configuration")
 	state := flag.String("state", guest.StateDirectory, "folder on disk for what outlives a reboot")
 	flag.Parse()

@@ -1,0 +1,154 @@
+package qemu
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"strconv"
+
+	"ingot.dev/ingot/guest"
+	"ingot.dev/ingot/guest/agentbin"
+)
+
+// Where an injected agent lies in the guest, and what starts it.
+const (
+	agentFolder = "/.ingot"
+	unitFolder  = "/etc/systemd/system"
+	unitName    = "ingot-agent.service"
+)
+
+// injectedUnit starts the agent as early as its channel can be there. What it
+// keeps in its folder below /run must not outlive a boot, so only the
+// configuration is copied there. udev would load the channel's driver some
+// seconds later.
+const injectedUnit = `[Unit]
+Description=Ingot agent
+DefaultDependencies=no
+After=systemd-remount-fs.service
+Conflicts=shutdown.target
+Before=shutdown.target
+
+[Service]
+RuntimeDirectory=ingot
+RuntimeDirectoryPreserve=yes
+ExecStartPre=-/bin/sh -c 'modprobe virtio_pci; modprobe virtio_console'
+ExecStartPre=/bin/cp ` + agentFolder + `/agent.json ` + guest.RunDirectory + `/agent.json
+ExecStart=` + agentFolder + `/agent
+Restart=always
+RestartSec=200ms
+StartLimitIntervalSec=0
+OOMScoreAdjust=-500
+TasksMax=infinity
+`
+
+// errNoSystemd says that nothing in the guest would start the agent.
+var errNoSystemd = errors.New("the image has no " + unitFolder + ": only systemd is known to start an agent")
+
+// injectAgent writes the agent and its unit into the root file system of a raw
+// disk that will be thrown away. work is a folder for temporary files.
+// It returns errNoExt4 or errNoSystemd where the disk cannot have an agent.
+func injectAgent(ctx context.Context, raw, work, token string) error {
+	root, _, err := findRoot(raw)
+	if err != nil {
+		return err
+	}
+	units, err := root.list(ctx, unitFolder)
+	if err != nil {
+		return err
+	}
+	if len(units) == 0 {
+		return errNoSystemd
+	}
+	dir, err := scratch(work, "inject")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	files, err := agentFiles(dir, token)
+	if err != nil {
+		return err
+	}
+	commands := injectCommands(files)
+	out, err := root.run(ctx, true, commands)
+	if err != nil {
+		return fmt.Errorf("writing the agent into %s: %w", raw, err)
+	}
+	return verify(ctx, root, files, out)
+}
+
+// injected is a file on its way into the guest.
+type injected struct {
+	from, folder, name string
+	mode               os.FileMode
+	size               int64
+}
+
+// agentFiles writes what is to be injected into dir.
+func agentFiles(dir, token string) ([]injected, error) {
+	program, err := agentbin.Program("amd64")
+	if err != nil {
+		return nil, err
+	}
+	config, err := json.Marshal(guest.AgentConfig{Channel: AgentPort, Token: token})
+	if err != nil {
+		return nil, err
+	}
+	files := []injected{
+		{folder: agentFolder, name: "agent", mode: 0o700},
+		{folder: agentFolder, name: "agent.json", mode: 0o600},
+		{folder: unitFolder, name: unitName, mode: 0o644},
+	}
+	for i, content := range [][]byte{program, config, []byte(injectedUnit)} {
+		f := &files[i]
+		f.from, f.size = filepath.Join(dir, f.name), int64(len(content))
+		if err := os.WriteFile(f.from, content, f.mode); err != nil {
+			return nil, err
+		}
+	}
+	return files, nil
+}
+
+// injectCommands are for debugfs. What is there already, from an earlier start
+// on the same overlay, is replaced. A journal that was not replayed would undo
+// the writes later, so that comes first.
+func injectCommands(files []injected) []string {
+	wants := path.Join(unitFolder, "sysinit.target.wants")
+	commands := []string{"journal_run", "mkdir " + agentFolder, "mkdir " + wants}
+	for _, f := range files {
+		full := path.Join(f.folder, f.name)
+		commands = append(commands,
+			"rm "+full,
+			"cd "+f.folder,
+			"write "+quote(f.from)+" "+f.name,
+			"set_inode_field "+full+" mode 0"+strconv.FormatUint(0o100000|uint64(f.mode), 8),
+			"set_inode_field "+full+" uid 0",
+			"set_inode_field "+full+" gid 0")
+	}
+	return append(commands,
+		"rm "+path.Join(wants, unitName),
+		"cd "+wants,
+		"symlink "+unitName+" ../"+unitName)
+}
+
+// verify looks whether the files are there, for debugfs ends well even when a
+// command did not.
+func verify(ctx context.Context, root ext4, files []injected, out string) error {
+	for _, f := range files {
+		entries, err := root.list(ctx, f.folder)
+		if err != nil {
+			return err
+		}
+		found := false
+		for _, e := range entries {
+			found = found || e.name == f.name && e.size == f.size
+		}
+		if !found {
+			return fmt.Errorf("writing %s into %s: debugfs: %s", path.Join(f.folder, f.name), root.disk, complaint(out))
+		}
+	}
+	return nil
+}
