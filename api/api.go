@@ -62,8 +62,8 @@ type Config struct {
 // commit and may be repeated; what a crash kept from being called, the builder
 // finds in the records when it starts.
 type Builder interface {
-	StartImage(ctx context.Context, image ingot.ARN) error
-	CancelImage(ctx context.Context, image ingot.ARN) error
+	Start(ctx context.Context, image ingot.ARN) error
+	Cancel(ctx context.Context, image ingot.ARN) error
 }
 
 // Server is the API as an http.Handler. Beside the operations, which need a
@@ -112,6 +112,10 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	s.registerRecipes()
 	s.registerInfrastructure()
 	s.registerDistributions()
+	s.registerPipelines()
+	s.registerImages()
+	s.registerWorkflowExecutions()
+	s.registerTags()
 	return s, nil
 }
 

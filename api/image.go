@@ -104,15 +104,19 @@ func (s *Server) listImages(ctx context.Context, in *model.ListImagesRequest) (*
 	if err != nil || !found {
 		return &model.ListImagesResponse{}, err
 	}
-	if in.ByName && hasFilter(selected, ingot.FilterVersion) {
+	byName := in.ByName != nil && *in.ByName
+	if byName && hasFilter(selected, ingot.FilterVersion) {
 		return nil, ingot.Errorf(ingot.CodeCombination, "The parameter 'byName' and a filter on 'version' cannot be combined.")
 	}
 	q := ingot.Query{
 		Scope: scope, Kind: ingot.KindImage, Filters: selected, Collapse: ingot.Versions,
 		After: in.NextToken, Limit: pageSize(in.MaxResults),
 	}
-	if in.ByName {
+	if byName {
 		q.Collapse = ingot.Names
+	}
+	if deprecated := in.IncludeDeprecated != nil && *in.IncludeDeprecated; scope.Account == ingot.ManagedAccount && !deprecated {
+		q.Filters = append(q.Filters, ingot.Filter{Name: ingot.FilterStatus, Values: []string{string(model.ImageStatusAvailable)}})
 	}
 	page, err := s.Store.List(ctx, q)
 	if err != nil {
@@ -120,7 +124,7 @@ func (s *Server) listImages(ctx context.Context, in *model.ListImagesRequest) (*
 	}
 	out := &model.ListImagesResponse{NextToken: page.Next}
 	for _, record := range page.Records {
-		v, err := imageEntry(record, in.ByName)
+		v, err := imageEntry(record, byName)
 		if err != nil {
 			return nil, err
 		}
