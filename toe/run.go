@@ -25,7 +25,19 @@ type Options struct {
 	// makes it call Run again afterwards. nil: such a run fails when a
 	// document asks for a reboot, before its first step if that can be seen.
 	Restart func(context.Context, Request) error
+	Blocked []string         // modules that documents must not use
 	Now     func() time.Time // nil: time.Now
+}
+
+// Interrupted reports whether Run would go on with an earlier run instead of
+// starting the documents of the request.
+func Interrupted(req Request) (bool, error) {
+	req, err := complete(req)
+	if err != nil {
+		return false, err
+	}
+	found, err := loadState(req.StateDirectory)
+	return found != nil, err
 }
 
 // Run executes the documents of a request, or goes on with the run whose
@@ -211,11 +223,26 @@ func (r *run) prepare() string {
 		faults = append(faults, bad...)
 		r.documents, r.variables = append(r.documents, doc), append(r.variables, values)
 	}
+	faults = append(faults, r.blockedModules()...)
 	if len(faults) == 0 {
 		faults = r.rebootFaults()
 	}
 	r.referenced = referencedOutputs(r.documents)
 	return strings.Join(faults, "\n")
+}
+
+func (r *run) blockedModules() []string {
+	var faults []string
+	for _, d := range r.documents {
+		for _, p := range d.Phases {
+			for _, s := range p.Steps {
+				if slices.Contains(r.options.Blocked, s.Action) {
+					faults = append(faults, fmt.Sprintf("%s: Action module '%s' is blocked", d.Path, s.Action))
+				}
+			}
+		}
+	}
+	return faults
 }
 
 // bind gives the variables of a document their values (§3.1).

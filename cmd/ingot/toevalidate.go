@@ -1,0 +1,90 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"ingot.dev/ingot/toe"
+)
+
+func newToeValidateCommand(a *app) *cobra.Command {
+	var documents, platforms string
+	command := &cobra.Command{
+		Use:   "validate --documents LIST",
+		Short: "Check component documents without running anything",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if !cmd.Flags().Changed("documents") {
+				return errors.New("--documents is needed")
+			}
+			return a.toeValidate(splitList(documents), splitList(platforms))
+		},
+	}
+	flags := command.Flags()
+	flags.StringVarP(&documents, "documents", "d", "", "comma-separated `list` of document files")
+	flags.StringVar(&platforms, "os-platforms", runtime.GOOS, "comma-separated `list` of linux, windows, darwin; every step must be valid on all of them")
+	flags.BoolP("trace", "t", false, "accepted; faults are always shown")
+	return command
+}
+
+// toeValidation is what `toe validate` prints.
+type toeValidation struct {
+	Status  string `json:"validationStatus"`
+	Message string `json:"message"`
+}
+
+// toeValidate prints the outcome on standard output and, for people, each
+// fault with its line of the document on standard error.
+func (a *app) toeValidate(documents, platforms []string) error {
+	for _, p := range platforms {
+		if !slices.Contains([]string{"linux", "windows", "darwin"}, p) {
+			return fmt.Errorf("--os-platforms: %q must be linux, windows or darwin", p)
+		}
+	}
+	var faults []string
+	for _, path := range documents {
+		data, err := readDocument(path)
+		if err != nil {
+			faults = append(faults, fmt.Sprintf("%s: %v", path, err))
+			continue
+		}
+		findings := checkOn(platforms, path, data)
+		if err := findings.Print(a.stderr, path, data); err != nil {
+			return err
+		}
+		for _, f := range findings.Errors() {
+			faults = append(faults, path+":"+f.String())
+		}
+	}
+	v := toeValidation{"success", fmt.Sprintf("Document(s) [%s] is/are valid.", strings.Join(documents, ","))}
+	if faults != nil {
+		v = toeValidation{"failed", strings.Join(faults, "\n")}
+	}
+	enc := json.NewEncoder(a.stdout)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "    ")
+	if err := enc.Encode(v); err != nil || faults == nil {
+		return err
+	}
+	return exitError{code: exitFailed}
+}
+
+// checkOn is what is wrong with a document on any of the platforms.
+func checkOn(platforms []string, path string, data []byte) toe.Findings {
+	var all toe.Findings
+	for _, p := range platforms {
+		_, findings := toe.Check(data, toe.CheckOptions{Path: path, Platform: p})
+		for _, f := range findings {
+			if !slices.Contains(all, f) {
+				all = append(all, f)
+			}
+		}
+	}
+	return all
+}
