@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"golang.org/x/sys/unix"
 
 	"ingot.dev/ingot"
 )
@@ -57,13 +58,13 @@ func Build(ctx context.Context, r Recipe, o Options) error {
 	if err := checkTools(); err != nil {
 		return err
 	}
-	work, err := os.MkdirTemp(filepath.Dir(o.Out), "."+filepath.Base(o.Out)+".*")
+	work, unlock, err := lockWork(o.Out)
 	if err != nil {
-		return fmt.Errorf("making a work directory: %w", err)
+		return fmt.Errorf("building %s: %w", r.Name, err)
 	}
 	b := &builder{Recipe: r, Options: o, work: work, ids: newIdentity(r.Name, o.Date)}
 	start := time.Now()
-	err = errors.Join(b.run(ctx), removeTree(work))
+	err = errors.Join(b.run(ctx), removeTree(work), unlock())
 	if err != nil {
 		return fmt.Errorf("building %s: %w", r.Name, err)
 	}
@@ -139,9 +140,34 @@ func publish(path, out string) error {
 	return os.Rename(path, out)
 }
 
+// lockWork makes the work directory of an output. It is beside it, and there is
+// one, so that the next build finds and removes what a killed one left.
+func lockWork(out string) (dir string, unlock func() error, err error) {
+	dir = filepath.Join(filepath.Dir(out), "."+filepath.Base(out)+".work")
+	lock, err := os.OpenFile(dir+".lock", os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return "", nil, fmt.Errorf("making a work directory: %w", err)
+	}
+	unlock = func() error { return errors.Join(os.Remove(lock.Name()), lock.Close()) }
+	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		return "", nil, errors.Join(ingot.Errorf(ingot.CodeInUse, "another build writes %s: %w", out, err), lock.Close())
+	}
+	if err := removeTree(dir); err != nil {
+		return "", nil, errors.Join(fmt.Errorf("removing what an earlier build left: %w", err), unlock())
+	}
+	// Others may pass through: without privileges the hooks of mmdebstrap run as somebody else.
+	if err := os.Mkdir(dir, 0o711); err != nil {
+		return "", nil, errors.Join(fmt.Errorf("making a work directory: %w", err), unlock())
+	}
+	return dir, unlock, nil
+}
+
 // removeTree removes a work directory in which a bootstrap without privileges
 // may have left directories that their owner may not write to.
 func removeTree(dir string) error {
+	if _, err := os.Lstat(dir); errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
 	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
 		if err == nil && d.IsDir() {
 			return os.Chmod(path, 0o700)

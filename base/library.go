@@ -11,7 +11,6 @@ import (
 	"ingot.dev/ingot"
 	"ingot.dev/ingot/catalog"
 	"ingot.dev/ingot/disk"
-	"ingot.dev/ingot/model"
 	"ingot.dev/ingot/region"
 )
 
@@ -50,7 +49,7 @@ func (l *Library) Add(ctx context.Context, d Disk) (Base, error) {
 	if err != nil {
 		return Base{}, err
 	}
-	if image.Type != model.ImageTypeAmi {
+	if image.IsContainer() {
 		return Base{}, ingot.Errorf(ingot.CodeInvalid, "base %s is a container image; it has no disk", image.Name)
 	}
 	if d.Date.IsZero() {
@@ -150,7 +149,11 @@ func (l *Library) List(ctx context.Context) ([]Base, error) {
 		delete(newest, m.Name)
 	}
 	for name, ami := range newest {
-		bases = append(bases, Base{Image: ownImage(name), AMI: ami})
+		m, err := catalog.NewImage(name)
+		if err != nil {
+			return nil, fmt.Errorf("listing bases: %s: %w", ami.ID, err)
+		}
+		bases = append(bases, Base{Image: m, AMI: ami})
 	}
 	slices.SortFunc(bases[len(catalog.Images()):], func(a, b Base) int { return strings.Compare(a.Name, b.Name) })
 	return bases, nil
@@ -204,21 +207,10 @@ func (l *Library) amis(ctx context.Context) ([]ingot.AMI, error) {
 // find returns the catalogue's image of a name, or a new one.
 func find(name string) (catalog.Image, error) {
 	m, err := catalog.Find(name)
-	if err == nil {
-		return m, nil
+	if ingot.ErrorCode(err) == ingot.CodeNotFound {
+		return catalog.NewImage(name)
 	}
-	if name == "" || len(name) > 100 || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
-		return catalog.Image{}, ingot.Errorf(ingot.CodeInvalid, "base name %q: must be 1 to 100 lower-case letters, digits and hyphens", name)
-	}
-	return ownImage(name), nil
-}
-
-// ownImage is a base outside of the catalogue, of which little is known.
-func ownImage(name string) catalog.Image {
-	return catalog.Image{
-		Name: name, DisplayName: name, Type: model.ImageTypeAmi,
-		Platform: model.PlatformLinux, Architecture: "x86_64",
-	}
+	return m, err
 }
 
 // dateVersion is a date as a version: 2026.11.21.

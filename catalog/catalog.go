@@ -8,6 +8,7 @@ import (
 	_ "embed"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	"go.yaml.in/yaml/v4"
@@ -106,6 +107,19 @@ func Find(name string) (Image, error) {
 	}
 	return Image{}, ingot.Errorf(ingot.CodeNotFound, "base image %q is not in the catalogue; `ingot base list` shows what is", name)
 }
+
+// NewImage is an image outside of the catalogue, of which little is known.
+func NewImage(name string) (Image, error) {
+	if name == "" || len(name) > 100 || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
+		return Image{}, ingot.Errorf(ingot.CodeInvalid, "base name %q: must be 1 to 100 lower-case letters, digits and hyphens", name)
+	}
+	m := Image{Name: name, DisplayName: name}
+	complete(&m)
+	return m, nil
+}
+
+// IsContainer reports whether the image has no disk by its nature.
+func (m Image) IsContainer() bool { return m.Type == model.ImageTypeDocker }
 
 // Remedy is the command that brings a disk for the image.
 func (m Image) Remedy() string {
