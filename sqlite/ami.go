@@ -62,9 +62,10 @@ func (db *DB) findAMI(ctx context.Context, region, id string) (ami ingot.AMI, er
 	return ami, json.Unmarshal(data, &ami)
 }
 
-// ListAMIs implements ingot.AMIStore; it lists the scope's own, by id.
+// ListAMIs implements ingot.AMIStore; it lists the scope's own, or those of all
+// accounts if it names none, by id.
 func (db *DB) ListAMIs(ctx context.Context, scope ingot.Scope) ([]ingot.AMI, error) {
-	return documents[ingot.AMI](ctx, db.reader, `SELECT document FROM ami WHERE region = ? AND account = ? ORDER BY id`, scope.Region, scope.Account)
+	return documents[ingot.AMI](ctx, db.reader, `SELECT document FROM ami WHERE region = ?1 AND (account = ?2 OR ?2 = '') ORDER BY id`, scope.Region, scope.Account)
 }
 
 // DeleteAMI implements ingot.AMIStore.

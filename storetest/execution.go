@@ -160,6 +160,9 @@ func amis(t *testing.T, s ingot.Store) {
 	if list, err := s.ListAMIs(ctx, scope); err != nil || len(list) != 1 || list[0].ID != "ami-1" {
 		t.Errorf("ListAMIs = %v, %v; want the account's own", list, err)
 	}
+	if list, err := s.ListAMIs(ctx, ingot.Scope{Region: scope.Region}); err != nil || len(list) != 2 {
+		t.Errorf("ListAMIs without an account = %v, %v; want those of all accounts", list, err)
+	}
 	if err := s.DeleteAMI(ctx, scope, "ami-1"); err != nil {
 		t.Fatal(err)
 	}
