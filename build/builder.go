@@ -5,41 +5,38 @@
 //	test        boot check beside the test phases on a fresh instance     TESTING
 //	distribute  the snapshot becomes a registered AMI                     DISTRIBUTING, AVAILABLE
 //
-// Builder.image reads from top to bottom as one build; each of its steps is an
-// action in the file of its name. What a step makes is named after image, step
-// and attempt (names.go) and looked for before it is made, so any step may be
-// cut off and repeated. The API sees a step in the store (progress.go) before
-// its work begins; the whole log of a build is lines of JSON (log.go).
+// Builder.image reads from top to bottom as one build (image.go). The steps of
+// its workflows are listed in step.go; what each does is in the file of its
+// noun: instance, components, cleanup, output, distribute. What a step makes is
+// named after image, step and attempt (names.go) and looked for before it is
+// made, so any step may be cut off and repeated. The API sees a step in the
+// store before its work begins (progress.go). The whole log of a build is lines
+// of JSON (log.go, follow.go).
 package build
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
 	"ingot.dev/ingot"
 	"ingot.dev/ingot/compute"
-	"ingot.dev/ingot/disk"
 	"ingot.dev/ingot/flow"
+	"ingot.dev/ingot/region"
 )
 
-// Disks is what a build needs of the storage of its region; *disk.Store has it.
-type Disks interface {
-	Find(id disk.SnapshotID) (disk.Snapshot, error)
-	Overlay(ctx context.Context, id disk.SnapshotID, path string, sizeBytes int64) error
-	Snapshot(ctx context.Context, id, parent disk.SnapshotID, overlay string) (disk.Snapshot, error)
-	Delete(ctx context.Context, id disk.SnapshotID) error
-}
-
-// BootChecker boots a snapshot in a virtual machine through its own firmware
-// path and loader, until its agent answers or the check has failed. id names
-// the instance it uses; console is its serial console's text, also on failure.
+// BootChecker boots an image that is not registered yet in a virtual machine
+// through its own firmware path and loader, until its agent answers or the
+// check has failed. id names the instance it uses, of which nothing stays;
+// console is its serial console's text, also on failure.
 type BootChecker interface {
 	CheckBoot(ctx context.Context, id string, ami ingot.AMI) (console string, err error)
 }
 
-// Registry is where a Builder registers its durable function and its actions;
-// *journal.Engine is one.
+// Registry is an engine at which a Builder registers what it runs.
 type Registry interface {
 	flow.Engine
 	Function(name string, f flow.Function)
@@ -48,17 +45,16 @@ type Registry interface {
 
 // Config is a Builder's surroundings. All fields are required but those with a default.
 type Config struct {
-	Records Records
-	Engine  Registry
-	Drivers map[string]compute.Driver // by kind
-	Disks   func(region string) (Disks, error)
-	Boot    BootChecker // nil: no boot checks; the step says so and is skipped
-	Dir     string      // builds: a folder for each, with its work files and logs
-	// Instances is where disks of instances live: a folder for each instance id.
-	Instances string
+	Records   Records
+	Engine    Registry
+	Drivers   map[string]compute.Driver // by kind
+	Regions   *region.Set
+	Boot      BootChecker   // nil: no boot checks; the step says so and is skipped
+	Dir       string        // a folder for each build, by ID, with its work files and logs
+	Instances string        // a folder for each instance, by its id: the drivers' own
 	Scopes    []ingot.Scope // whose images Resume looks for
-	BuildKind string        // where a recipe's infrastructure does not say; default container
-	TestKind  string        // container, qemu, or auto: qemu where KVM works; default auto
+	BuildKind string        // of instances, where the instance type does not say; default container
+	TestKind  string        // container, qemu, or auto (the default): qemu where KVM works
 	Now       func() time.Time
 	Log       *slog.Logger
 }
@@ -67,6 +63,14 @@ type Config struct {
 type Builder struct {
 	Config
 }
+
+// The durable function and the actions beside the steps of workflows.
+const (
+	function         = "image"
+	actionPlace      = "Place"
+	actionDistribute = "Distribute"
+	actionFinish     = "Finish"
+)
 
 // New registers the build function and its actions with the engine, which must
 // not be open yet.
@@ -80,23 +84,88 @@ func New(c Config) *Builder {
 	if c.BuildKind == "" {
 		c.BuildKind = compute.KindContainer
 	}
-	return &Builder{Config: c}
+	b := &Builder{Config: c}
+	c.Engine.Function(function, b.image)
+	c.Engine.Action(actionPlace, action(b.place))
+	c.Engine.Action(actionDistribute, action(func(ctx context.Context, t task) (any, error) { return nil, b.distribute(ctx, t) }))
+	c.Engine.Action(actionFinish, action(func(ctx context.Context, c conclusion) (any, error) { return nil, b.finish(ctx, c) }))
+	for _, s := range steps {
+		c.Engine.Action(s.name, b.perform(s))
+	}
+	return b
 }
 
-// Start begins the build of a PENDING image. It is idempotent.
-func (b *Builder) Start(ctx context.Context, arn ingot.ARN) error {
-	return b.Engine.Start(ctx, arn.String(), function, request{ARN: arn.String()})
+// action gives a function of typed values the form of an action.
+func action[In, Out any](f func(context.Context, In) (Out, error)) flow.Action {
+	return func(ctx context.Context, in json.RawMessage) (any, error) {
+		var v In
+		if err := json.Unmarshal(in, &v); err != nil {
+			return nil, fmt.Errorf("reading the input of a step: %w", err)
+		}
+		return f(ctx, v)
+	}
 }
 
-// Cancel ends the build of an image: its instances go and it becomes CANCELLED.
-func (b *Builder) Cancel(ctx context.Context, arn ingot.ARN) error {
-	return b.Engine.Cancel(ctx, arn.String())
+// StartImage begins the build of a PENDING image. It is idempotent.
+func (b *Builder) StartImage(ctx context.Context, image ingot.ARN) error {
+	return b.Engine.Start(ctx, image.String(), function, request{Image: image.String()})
 }
 
-// function is the name of the durable function that builds an image.
-const function = "image"
+// CancelImage ends the build of an image: its instances go, and it becomes
+// CANCELLED. It is idempotent, and does nothing to an image that is finished.
+func (b *Builder) CancelImage(ctx context.Context, image ingot.ARN) error {
+	if err := b.StartImage(ctx, image); err != nil { // one that was not begun is cancelled as it begins
+		return err
+	}
+	return b.Engine.Cancel(ctx, image.String())
+}
 
-// request is the input of the durable function.
-type request struct {
-	ARN string `json:"arn"`
+// Resume brings builds and records together after the engine was opened: it
+// starts builds that were asked for and not begun, cancels those marked for it,
+// and ends images whose build is over without them.
+func (b *Builder) Resume(ctx context.Context) error {
+	images, err := b.open(ctx)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, image := range images {
+		if err := b.resume(ctx, image); err != nil {
+			errs = append(errs, fmt.Errorf("resuming the build of %s: %w", image.ARN, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (b *Builder) resume(ctx context.Context, image ingot.Record) error {
+	if err := b.StartImage(ctx, image.ARN); err != nil {
+		return err
+	}
+	if len(image.Attributes[ingot.FilterCancel]) > 0 {
+		if err := b.Engine.Cancel(ctx, image.ARN.String()); err != nil {
+			return err
+		}
+	}
+	over, ending := b.Engine.Result(ctx, image.ARN.String())
+	if !over {
+		return ending
+	}
+	record, err := b.Records.Get(ctx, image.ARN)
+	if err != nil || isOver(record.Status) { // it ended since the images were listed
+		return err
+	}
+	reason := "the build ended without an image"
+	if ending != nil {
+		reason += ": " + ending.Error()
+	}
+	return b.finish(ctx, conclusion{Image: image.ARN.String(), Failure: failure{Reason: reason}})
+}
+
+// mustID is ID of a text that is known to be an ARN: a build has it from its record.
+func mustID(image string) string {
+	arn, err := ingot.ParseARN(image)
+	if err != nil {
+		panic(fmt.Sprintf("build: %q is not an ARN: %v", image, err))
+	}
+	return ID(arn)
 }

@@ -17,6 +17,9 @@ import (
 	"syscall"
 )
 
+// Skipped is the line that says that nothing was asked for.
+const Skipped = "Skipping cleanup"
+
 // Marker is the file of the working directory that asks for the clean-up.
 const Marker = "perform_cleanup"
 
@@ -38,7 +41,7 @@ func Run(ctx context.Context, o Options, emit func(line string)) error {
 		return err
 	}
 	if !wanted {
-		emit("Skipping cleanup")
+		emit(Skipped)
 		return nil
 	}
 	for _, s := range sections {

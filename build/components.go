@@ -1,0 +1,244 @@
+package build
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"ingot.dev/ingot/compute"
+	"ingot.dev/ingot/guest"
+	"ingot.dev/ingot/model"
+	"ingot.dev/ingot/toe"
+)
+
+// toeDirectory is where component runs keep their logs in the guest. Source:
+// component-documents.md §13.3. The clean-up removes it.
+const toeDirectory = "/var/lib/amazon/toe"
+
+// maxReboots bounds how often one run may restart its instance.
+const maxReboots = 50
+
+// componentError is a failed component run.
+type componentError struct {
+	result toe.Result
+	name   string // of the component
+}
+
+// Error begins with the words that clients know (component-documents.md §13.7)
+// and goes on with where it happened and what was printed last.
+func (e *componentError) Error() string {
+	f := e.result.Failure
+	if f == nil {
+		return "the component run failed: " + e.result.FailureMessage
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "Document %s failed! Component %s, phase %s, step %s (%s)", f.Document, e.name, f.Phase, f.Step, f.Action)
+	if f.ExitCode != nil {
+		fmt.Fprintf(&b, ", exit code %d", *f.ExitCode)
+	}
+	fmt.Fprintf(&b, ": %s", f.Message)
+	if len(f.Tail) > 0 {
+		b.WriteString("; last lines: " + strings.Join(f.Tail, " | "))
+	}
+	return b.String()
+}
+
+func (e *componentError) context() *model.ComponentFailure {
+	f := e.result.Failure
+	if f == nil {
+		return nil
+	}
+	return &model.ComponentFailure{
+		ComponentArn: f.Document, PhaseName: f.Phase, StepName: f.Step, Action: f.Action,
+		ErrorMessage: shorten(f.Message, maxReason),
+	}
+}
+
+func (w *work) applyBuild(ctx context.Context) (any, error) { return w.apply(ctx, "build", "validate") }
+
+func (w *work) applyTest(ctx context.Context) (any, error) { return w.apply(ctx, "test") }
+
+// apply runs phases of all components in recipe order, in one run.
+func (w *work) apply(ctx context.Context, phases ...string) (any, error) {
+	w.inputs = map[string]string{"instanceId": w.Instance.InstanceID}
+	documents, err := w.documents(ctx, phases)
+	if err != nil {
+		return nil, err
+	}
+	if len(documents) == 0 {
+		return nil, skipped{"No component has the phase " + strings.Join(phases, " or ")}
+	}
+	inst, err := w.adopt(ctx)
+	if err != nil {
+		return nil, err
+	}
+	run := guest.Run{ID: runID(w.Plan.Image, w.step.workflow, w.Attempt), Request: w.request(documents, phases)}
+	result, err := w.runComponents(ctx, inst, run)
+	if err != nil {
+		return nil, err
+	}
+	w.fetchLogs(ctx, inst)
+	if result.Status == "failed" {
+		return nil, w.failedComponent(result)
+	}
+	return reported{shown: map[string]any{
+		"runCommandId": run.ID, "status": "Success", "output": result, "cacheKey": w.Plan.CacheKeys[len(w.Plan.CacheKeys)-1],
+	}}, nil
+}
+
+// documents reads the components that have one of the phases, and makes sure
+// that they are what the plan was made of.
+func (w *work) documents(ctx context.Context, phases []string) ([]toe.Source, error) {
+	var list []toe.Source
+	for _, c := range w.Plan.Components {
+		if !c.has(phases...) {
+			continue
+		}
+		found, data, err := w.component(ctx, c.ARN)
+		if err != nil {
+			return nil, fmt.Errorf("reading component %s: %w", c.ARN, err)
+		}
+		if found.Digest != c.Digest {
+			return nil, fmt.Errorf("reading component %s: its document has the SHA-256 %s, the build began with %s", c.ARN, found.Digest, c.Digest)
+		}
+		list = append(list, toe.Source{Path: c.ARN, Data: data, Parameters: c.Parameters})
+	}
+	return list, nil
+}
+
+// request is the run as the executor wants it. Source: component-documents.md §13.3, §13.4.
+func (w *work) request(documents []toe.Source, phases []string) toe.Request {
+	return toe.Request{
+		ExecutionID: runID(w.Plan.Image, w.step.workflow, w.Attempt),
+		Documents:   documents, Phases: phases,
+		LogDirectory: toeDirectory, WorkingDirectory: w.Plan.Directory, HandOffReboot: true,
+		Environment: map[string]string{
+			"WORKING_DIRECTORY":           w.Plan.Directory,
+			"IMAGE_WORKFLOW_EXECUTION_ID": executionID(w.Plan.Image, w.step.workflow),
+			"IMAGE_STEP_EXECUTION_ID":     stepID(w.Plan.Image, w.step.workflow, w.step.name),
+			"IMAGE_BUILD_VERSION_ARN":     w.Plan.Image,
+			"IMAGE_PIPELINE_ARN":          w.Plan.Pipeline,
+			"IMAGE_PHASE":                 string(stageOf[w.step.workflow]),
+			"IMAGE_VERSION":               w.image.Version.String(),
+			"IMAGE_BUILD_VERSION":         strconv.Itoa(w.image.Build),
+		},
+	}
+}
+
+// runComponents starts or goes on with a run until its last result, over
+// reboots and lost connections. Where the log ends, its events go on.
+func (w *work) runComponents(ctx context.Context, inst compute.Instance, run guest.Run) (toe.Result, error) {
+	from, err := w.log.lastSeq(run.ID)
+	if err != nil {
+		return toe.Result{}, err
+	}
+	silence := time.Time{}
+	for reboots := 0; ; {
+		c, err := w.agent(ctx, inst)
+		if err != nil {
+			return toe.Result{}, err
+		}
+		seen := from
+		result, err := w.attach(ctx, c, run, &from)
+		switch {
+		case err == nil && !result.Reboot:
+			return result, c.Close()
+		case err == nil && reboots == maxReboots:
+			return toe.Result{}, errors.Join(fmt.Errorf("the components restarted the instance %d times; that is the limit of one run", maxReboots), c.Close())
+		case err == nil:
+			reboots++
+			err = w.reboot(ctx, inst, c)
+		case errors.Is(err, guest.ErrUnreachable) && ctx.Err() == nil:
+			// The guest went down by itself, or the connection did: ask again.
+			if seen != from || silence.IsZero() {
+				silence = w.Now()
+			}
+			if w.Now().Sub(silence) < agentTimeout {
+				err = pause(ctx)
+			}
+		}
+		if err := errors.Join(err, c.Close()); err != nil {
+			return toe.Result{}, err
+		}
+	}
+}
+
+// attach follows a run and moves from to the last event that was logged.
+func (w *work) attach(ctx context.Context, c *guest.Client, run guest.Run, from *int64) (toe.Result, error) {
+	return c.Run(ctx, run, *from, func(e guest.Event) error {
+		*from = e.Seq
+		if e.Toe == nil {
+			return nil
+		}
+		return w.log.write(Line{
+			Time: e.Toe.Time, Level: e.Toe.Level, Component: w.componentName(e.Toe.Document), Phase: e.Toe.Phase, DocumentStep: e.Toe.Step,
+			Stream: e.Toe.Stream, Text: e.Toe.Message, Run: run.ID, Seq: e.Seq,
+		})
+	})
+}
+
+// componentName is the name of the component that a document belongs to.
+func (w *work) componentName(path string) string {
+	for _, c := range w.Plan.Components {
+		if c.ARN == path {
+			return c.Name
+		}
+	}
+	return path
+}
+
+func (w *work) failedComponent(result toe.Result) error {
+	e := &componentError{result: result}
+	if result.Failure != nil {
+		e.name = w.componentName(result.Failure.Document)
+	}
+	return e
+}
+
+// reboot restarts the guest and returns when another boot of it answers.
+func (w *work) reboot(ctx context.Context, inst compute.Instance, c *guest.Client) error {
+	ctx, cancel := context.WithTimeout(ctx, bootTimeout)
+	defer cancel()
+	old, err := c.Hello(ctx)
+	if err != nil {
+		return err
+	}
+	w.log.note("The instance restarts, as a component asked for it")
+	if err := c.Power(ctx, guest.PowerReboot); err != nil && !errors.Is(err, guest.ErrUnreachable) {
+		return err
+	}
+	for {
+		done, err := w.isRebooted(ctx, inst, old.BootID)
+		if err != nil || done {
+			return err
+		}
+		if err := pause(ctx); err != nil {
+			return fmt.Errorf("waiting for %s to restart: %w", inst.ID(), err)
+		}
+	}
+}
+
+// isRebooted reports whether another boot answers, and prepares it.
+func (w *work) isRebooted(ctx context.Context, inst compute.Instance, oldBoot string) (bool, error) {
+	c, err := w.agent(ctx, inst)
+	if err != nil {
+		return false, err
+	}
+	defer c.Close()
+	hello, err := c.Hello(ctx)
+	if errors.Is(err, guest.ErrUnreachable) || err == nil && hello.BootID == oldBoot {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	w.awaitBoot(ctx, c)
+	if w.step.workflow == workflowBuild && w.Plan.UserData == "" {
+		// Guests empty /tmp when they boot, and the marker is there by default.
+		return true, w.markCleanUp(ctx, c)
+	}
+	return true, nil
+}

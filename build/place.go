@@ -1,0 +1,243 @@
+package build
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"ingot.dev/ingot"
+	"ingot.dev/ingot/model"
+	"ingot.dev/ingot/toe"
+)
+
+// plan is everything a build depends on, fixed when the build begins. It is
+// the output of the first step, so a replay does not decide anything again.
+type plan struct {
+	Image      string      `json:"image"` // ARN
+	Name       string      `json:"name"`  // as displayed
+	Started    time.Time   `json:"started"`
+	Pipeline   string      `json:"pipeline,omitempty"` // ARN
+	Parent     ingot.AMI   `json:"parent"`
+	Components []component `json:"components"`
+
+	BuildMachines []machine         `json:"buildMachines"` // tried in order
+	TestMachines  []machine         `json:"testMachines"`
+	VolumeBytes   int64             `json:"volumeBytes,omitempty"` // 0: the parent's
+	Directory     string            `json:"directory"`             // working directory of components
+	UserData      string            `json:"userData,omitempty"`    // script that replaces the service's own
+	InstanceTags  map[string]string `json:"instanceTags,omitempty"`
+	KeepOnFailure bool              `json:"keepOnFailure,omitempty"`
+	LogPrefix     string            `json:"logPrefix,omitempty"` // of the keys of component logs
+
+	Tests bool     `json:"tests"`
+	AMI   delivery `json:"ami"`
+	// CacheKeys names the disk after each component, by parent snapshot, kind of
+	// instance, and digest and parameters of all components so far.
+	CacheKeys []string `json:"cacheKeys"`
+}
+
+// component is one component of the recipe as an exact build.
+type component struct {
+	ARN        string            `json:"arn"`
+	Name       string            `json:"name"`
+	Digest     string            `json:"digest"` // SHA-256 of the document, in hex
+	Phases     []string          `json:"phases"`
+	Parameters map[string]string `json:"parameters,omitempty"`
+}
+
+// has reports whether the component's document has one of the phases.
+func (c component) has(phases ...string) bool {
+	return slices.ContainsFunc(c.Phases, func(p string) bool { return slices.Contains(phases, p) })
+}
+
+// place resolves what the image's copies of its recipe and configurations name.
+func (b *Builder) place(ctx context.Context, req request) (plan, error) {
+	arn, err := ingot.ParseARN(req.Image)
+	if err != nil {
+		return plan{}, err
+	}
+	image, err := b.advance(ctx, arn, model.ImageStatusCreating, nil)
+	if err != nil {
+		return plan{}, err
+	}
+	if err := checkBuildable(image); err != nil {
+		return plan{}, err
+	}
+	p := plan{
+		Image: req.Image, Name: image.Name, Pipeline: image.SourcePipelineArn,
+		Started: started(image, b.Now()),
+		Tests:   testsEnabled(image),
+	}
+	recipe := image.ImageRecipe
+	if p.Parent, err = b.parent(ctx, arn.Scope(), recipe.ParentImage); err != nil {
+		return plan{}, fmt.Errorf("resolving the parent image %s: %w", recipe.ParentImage, err)
+	}
+	if p.Components, err = b.components(ctx, recipe); err != nil {
+		return plan{}, err
+	}
+	if err := p.equip(recipe); err != nil {
+		return plan{}, err
+	}
+	if err := b.provide(ctx, &p, image.InfrastructureConfiguration); err != nil {
+		return plan{}, err
+	}
+	if p.AMI, err = deliver(arn, image, p.Started); err != nil {
+		return plan{}, err
+	}
+	p.CacheKeys = cacheKeys(p)
+	return p, b.writePlan(p)
+}
+
+// started is the time that names of outputs carry: of the request, not of the
+// moment a slot was free.
+func started(image *model.Image, now time.Time) time.Time {
+	t, err := time.Parse(time.RFC3339Nano, image.DateCreated)
+	if err != nil {
+		return now.UTC()
+	}
+	return t.UTC()
+}
+
+func testsEnabled(image *model.Image) bool {
+	c := image.ImageTestsConfiguration
+	return c == nil || c.ImageTestsEnabled == nil || *c.ImageTestsEnabled
+}
+
+// checkBuildable refuses what this server cannot build, rather than leave it out.
+func checkBuildable(image *model.Image) error {
+	switch {
+	case image.ContainerRecipe != nil:
+		return ingot.Errorf(ingot.CodeNotImplemented, "this server cannot build container images yet; use an image recipe")
+	case image.ImageRecipe == nil:
+		return ingot.Errorf(ingot.CodeInvalid, "the image has no recipe")
+	case image.ImageRecipe.Platform == model.PlatformWindows, image.Platform == model.PlatformWindows:
+		return ingot.Errorf(ingot.CodeNotImplemented, "this server cannot build Windows images yet")
+	}
+	for _, w := range image.Workflows {
+		arn, err := ingot.ParseARN(w.WorkflowArn)
+		if err != nil {
+			return err
+		}
+		if !arn.IsManaged() || !managedWorkflows[arn.Name] {
+			return ingot.Errorf(ingot.CodeNotImplemented, "this server cannot run the workflow %s yet; leave workflows out, or name build-image and test-image", w.WorkflowArn)
+		}
+	}
+	return nil
+}
+
+var managedWorkflows = map[string]bool{"build-image": true, "test-image": true}
+
+// parent resolves the parentImage of a recipe: an AMI id or the ARN of an image.
+func (b *Builder) parent(ctx context.Context, scope ingot.Scope, text string) (ingot.AMI, error) {
+	switch {
+	case strings.HasPrefix(text, "ami-"):
+		return b.Records.FindAMI(ctx, scope, text)
+	case strings.HasPrefix(text, "ssm:"):
+		return ingot.AMI{}, ingot.Errorf(ingot.CodeNotImplemented, "this server has no parameter store yet; name an AMI id or an image ARN")
+	}
+	arn, err := ingot.ParseARN(text)
+	if err != nil {
+		return ingot.AMI{}, err
+	}
+	record, err := b.Records.Resolve(ctx, arn, string(model.ImageStatusAvailable), string(model.ImageStatusDeprecated))
+	if err != nil {
+		return ingot.AMI{}, err
+	}
+	image, err := ingot.Decode[model.Image](record)
+	if err != nil {
+		return ingot.AMI{}, err
+	}
+	if image.OutputResources != nil {
+		for _, a := range image.OutputResources.Amis {
+			if a.Region == scope.Region && a.Image != "" {
+				return b.Records.FindAMI(ctx, scope, a.Image)
+			}
+		}
+	}
+	return ingot.AMI{}, ingot.Errorf(ingot.CodeNotFound, "%s has no AMI in %s", record.ARN, scope.Region)
+}
+
+// components resolves the components of a recipe to exact builds.
+func (b *Builder) components(ctx context.Context, recipe *model.ImageRecipe) ([]component, error) {
+	list := []component{}
+	for _, c := range recipe.Components {
+		resolved, _, err := b.component(ctx, c.ComponentArn)
+		if err != nil {
+			return nil, fmt.Errorf("resolving component %s: %w", c.ComponentArn, err)
+		}
+		resolved.Parameters = parameters(c.Parameters)
+		list = append(list, resolved)
+	}
+	return list, nil
+}
+
+// component reads the newest build that an ARN names, and its document.
+func (b *Builder) component(ctx context.Context, text string) (component, []byte, error) {
+	arn, err := ingot.ParseARN(text)
+	if err != nil {
+		return component{}, nil, err
+	}
+	record, err := b.Records.Resolve(ctx, arn)
+	if err != nil {
+		return component{}, nil, err
+	}
+	doc, err := ingot.Decode[model.Component](record)
+	if err != nil {
+		return component{}, nil, err
+	}
+	data := []byte(doc.Data)
+	checked, findings := toe.Check(data, toe.CheckOptions{Path: record.ARN.String(), Platform: "linux"})
+	if err := findings.Err(); err != nil {
+		return component{}, nil, err
+	}
+	c := component{ARN: record.ARN.String(), Name: doc.Name, Digest: digest(data)}
+	for _, phase := range checked.Phases {
+		c.Phases = append(c.Phases, phase.Name)
+	}
+	return c, data, nil
+}
+
+func digest(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
+}
+
+// parameters are one value each: a list is for types that components do not have.
+func parameters(list []model.ComponentParameter) map[string]string {
+	values := map[string]string{}
+	for _, p := range list {
+		if len(p.Value) > 0 {
+			values[p.Name] = p.Value[0]
+		}
+	}
+	return values
+}
+
+// cacheKeys chains a key per component, so equal prefixes have equal keys.
+func cacheKeys(p plan) []string {
+	keys := []string{digest([]byte(p.Parent.Snapshot + "\n" + p.BuildMachines[0].Kind))}
+	for _, c := range p.Components {
+		h := sha256.New()
+		fmt.Fprintf(h, "%s\n%s\n", keys[len(keys)-1], c.Digest)
+		for _, name := range slices.Sorted(maps.Keys(c.Parameters)) {
+			fmt.Fprintf(h, "%q=%q\n", name, c.Parameters[name])
+		}
+		keys = append(keys, hex.EncodeToString(h.Sum(nil)))
+	}
+	return keys
+}
+
+// writePlan keeps the plan for people, beside the log.
+func (b *Builder) writePlan(p plan) error {
+	data, err := json.MarshalIndent(p, "", "  ")
+	if err != nil {
+		return fmt.Errorf("writing the plan of %s: %w", p.Image, err)
+	}
+	return b.writeWhole(p.Image, planFile, append(data, '\n'))
+}
