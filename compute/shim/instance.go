@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"ingot.dev/ingot/compute"
+	"ingot.dev/ingot/disk"
 	"ingot.dev/ingot/guest"
 )
 
@@ -122,7 +123,7 @@ func (i *instance) Destroy(ctx context.Context) error {
 	}
 	errs := []error{i.reap(ctx)}
 	if o.Spec.Disk != "" {
-		errs = append(errs, removeFile(o.Spec.Disk))
+		errs = append(errs, disk.RemoveOverlay(o.Spec.Disk))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("destroying %s: %w", i.id, err) // the order stays for the next try
@@ -263,11 +264,4 @@ func pause(ctx context.Context) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-}
-
-func removeFile(path string) error {
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
 }
