@@ -43,7 +43,7 @@ $(TEST_BASE): | build
 
 # bench prints the table of speed and memory, packer beside it.
 bench: deps build $(TEST_BASE)
-	@scripts/bench
+	@INGOT_TEST_BASE=$(TEST_BASE) scripts/bench
 
 lint:
 	@scripts/lint

@@ -1,0 +1,205 @@
+package server
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"ingot.dev/ingot"
+	"ingot.dev/ingot/admin"
+	"ingot.dev/ingot/compute"
+	"ingot.dev/ingot/disk"
+)
+
+func (s *Server) listImages(ctx context.Context, _ admin.None, _ admin.Send) ([]admin.Image, error) {
+	amis, err := s.db.ListAMIs(ctx, ingot.Scope{Region: s.Region})
+	if err != nil {
+		return nil, err
+	}
+	images := make([]admin.Image, 0, len(amis))
+	for _, ami := range amis {
+		images = append(images, imageOf(ami))
+	}
+	slices.SortFunc(images, func(a, b admin.Image) int { return a.Created.Compare(b.Created) })
+	return images, nil
+}
+
+func imageOf(a ingot.AMI) admin.Image {
+	return admin.Image{
+		ID: a.ID, Name: a.Name, Description: a.Description, Owner: a.Account,
+		Architecture: a.Architecture, OSVersion: a.OSVersion, BootModes: a.BootModes,
+		ImageARN: a.ImageARN, Parent: a.Parent, Snapshot: a.Snapshot, SizeBytes: a.SizeBytes,
+		Tags: a.Tags, Created: a.Created,
+	}
+}
+
+// findImage takes an AMI id or the ARN of an image build.
+func (s *Server) findImage(ctx context.Context, name string) (ingot.AMI, error) {
+	if !strings.HasPrefix(name, "arn:") {
+		return s.db.FindAMI(ctx, s.scope(), name)
+	}
+	amis, err := s.db.ListAMIs(ctx, ingot.Scope{Region: s.Region})
+	if err != nil {
+		return ingot.AMI{}, err
+	}
+	for _, a := range amis {
+		if a.ImageARN == name {
+			return a, nil
+		}
+	}
+	return ingot.AMI{}, ingot.Errorf(ingot.CodeNotFound, "image %s: has no AMI here; `ingot image list` shows those that are", name)
+}
+
+func (s *Server) showImage(ctx context.Context, in admin.ImageName, _ admin.Send) (admin.Image, error) {
+	ami, err := s.findImage(ctx, in.Image)
+	if err != nil {
+		return admin.Image{}, err
+	}
+	image := imageOf(ami)
+	usage, err := s.region.Disks.Stat(ctx, disk.SnapshotID(ami.Snapshot))
+	if err != nil {
+		return admin.Image{}, err
+	}
+	image.StoredBytes = usage.StoredBytes
+	return image, nil
+}
+
+// Sizes of a launched instance when nothing is asked: a t3.small.
+const (
+	launchCPUs      = 2
+	launchMemoryMiB = 2048
+)
+
+// launchImage starts an instance and waits until its agent answers.
+func (s *Server) launchImage(ctx context.Context, in admin.ImageLaunch, send admin.Send) (admin.Instance, error) {
+	ami, err := s.findImage(ctx, in.Image)
+	if err != nil {
+		return admin.Instance{}, err
+	}
+	driver, err := s.launchDriver(ctx, in.Kind)
+	if err != nil {
+		return admin.Instance{}, err
+	}
+	spec := compute.Spec{
+		ID: newInstanceID(), Hostname: "ingot", Boot: compute.BootDirect,
+		CPUs: or(in.CPUs, launchCPUs), MemoryMiB: or(in.MemoryMiB, launchMemoryMiB),
+		Tags: map[string]string{purposeTag: purposeLaunched, "ami": ami.ID}, Token: rand.Text(),
+	}
+	spec.Disk = s.path("instances", spec.ID, "disk.qcow2")
+	if err := os.MkdirAll(s.path("instances", spec.ID), 0o700); err != nil {
+		return admin.Instance{}, fmt.Errorf("launching %s: %w", ami.ID, err)
+	}
+	if err := s.region.Disks.Overlay(ctx, disk.SnapshotID(ami.Snapshot), spec.Disk, 0); err != nil {
+		return admin.Instance{}, errors.Join(fmt.Errorf("launching %s: %w", ami.ID, err), os.RemoveAll(s.path("instances", spec.ID)))
+	}
+	instance, err := driver.Launch(ctx, spec)
+	if err != nil {
+		return admin.Instance{}, errors.Join(fmt.Errorf("launching %s: %w", ami.ID, err), os.RemoveAll(s.path("instances", spec.ID)))
+	}
+	send(admin.Message{Progress: fmt.Sprintf("%s: %s is booting", spec.ID, driver.Kind())})
+	if err := awaitAgent(ctx, instance); err != nil {
+		return admin.Instance{}, errors.Join(err, instance.Destroy(context.WithoutCancel(ctx)))
+	}
+	return s.showInstance(ctx, spec.ID)
+}
+
+func awaitAgent(ctx context.Context, instance compute.Instance) error {
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
+	defer cancel()
+	agent, err := instance.Agent(ctx)
+	if err != nil {
+		return err
+	}
+	return agent.Close()
+}
+
+func (s *Server) launchDriver(ctx context.Context, kind string) (compute.Driver, error) {
+	if kind == "" {
+		kind = s.testKind(ctx)
+	}
+	driver, ok := s.drivers[kind]
+	if !ok {
+		return nil, ingot.Errorf(ingot.CodeInvalid, "kind %q: must be container or qemu", kind)
+	}
+	return driver, nil
+}
+
+func newInstanceID() string {
+	b := make([]byte, 9)
+	rand.Read(b)
+	return "i-" + hex.EncodeToString(b)[:17]
+}
+
+func or(n, other int) int {
+	if n != 0 {
+		return n
+	}
+	return other
+}
+
+// checkImage boots an image through its own loader, as every tested build does.
+func (s *Server) checkImage(ctx context.Context, in admin.ImageName, _ admin.Send) (admin.ImageCheck, error) {
+	ami, err := s.findImage(ctx, in.Image)
+	if err != nil {
+		return admin.ImageCheck{}, err
+	}
+	start := time.Now()
+	_, err = s.CheckBoot(ctx, newInstanceID(), ami)
+	return admin.ImageCheck{Seconds: time.Since(start).Seconds()}, err
+}
+
+func (s *Server) exportImage(ctx context.Context, in admin.ImageExport, send admin.Send) (admin.None, error) {
+	ami, err := s.findImage(ctx, in.Image)
+	if err != nil {
+		return admin.None{}, err
+	}
+	send(admin.Message{Progress: fmt.Sprintf("writing %s", in.Path)})
+	formats := map[string]disk.Format{
+		"raw": disk.FormatRaw, "qcow2": disk.FormatQCOW2, "vmdk": disk.FormatVMDK, "vhd": disk.FormatVHD,
+	}
+	return admin.None{}, s.region.Disks.Export(ctx, disk.SnapshotID(ami.Snapshot), in.Path, formats[in.Format])
+}
+
+func (s *Server) diffImages(ctx context.Context, in admin.ImagePair, _ admin.Send) (admin.ImageDiff, error) {
+	a, err := s.findImage(ctx, in.A)
+	if err != nil {
+		return admin.ImageDiff{}, err
+	}
+	b, err := s.findImage(ctx, in.B)
+	if err != nil {
+		return admin.ImageDiff{}, err
+	}
+	changes, err := s.region.Disks.Diff(ctx, disk.SnapshotID(a.Snapshot), disk.SnapshotID(b.Snapshot))
+	if err != nil {
+		return admin.ImageDiff{}, err
+	}
+	diff := admin.ImageDiff{Ranges: []admin.Range{}}
+	for _, c := range changes {
+		offset := int64(c.Index) * disk.BlockSize
+		diff.ChangedBytes += disk.BlockSize
+		if last := len(diff.Ranges) - 1; last >= 0 && diff.Ranges[last].Offset+diff.Ranges[last].Length == offset {
+			diff.Ranges[last].Length += disk.BlockSize
+			continue
+		}
+		diff.Ranges = append(diff.Ranges, admin.Range{Offset: offset, Length: disk.BlockSize})
+	}
+	return diff, nil
+}
+
+// removeImage forgets an AMI. One whose image resource still names it goes from there too.
+func (s *Server) removeImage(ctx context.Context, in admin.ImageName, _ admin.Send) (admin.None, error) {
+	ami, err := s.findImage(ctx, in.Image)
+	if err != nil {
+		return admin.None{}, err
+	}
+	if ami.Account == "aws" {
+		return admin.None{}, ingot.Errorf(ingot.CodeForbidden, "%s is a managed base: remove it with `ingot base rm`", ami.ID)
+	}
+	return admin.None{}, s.region.Deregister(ctx, ami.Account, ami.ID)
+}

@@ -1,0 +1,173 @@
+// Package server puts the parts together: one process that serves the API,
+// runs builds, and does what an operator of the machine asks for.
+//
+//	sqlite ── api ──────────────┐
+//	   └──── journal ── build ──┼── region (disks, AMIs)
+//	                       └────┴── container, qemu (instances)
+//
+// Open adopts what an earlier process left: builds go on, instances are held by
+// their shims meanwhile, and what belongs to neither is swept.
+package server
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+
+	"ingot.dev/ingot"
+	"ingot.dev/ingot/admin"
+	"ingot.dev/ingot/api"
+	"ingot.dev/ingot/api/sigv4"
+	"ingot.dev/ingot/build"
+	"ingot.dev/ingot/compute"
+	"ingot.dev/ingot/compute/container"
+	"ingot.dev/ingot/compute/qemu"
+	"ingot.dev/ingot/compute/shim"
+	"ingot.dev/ingot/flow/journal"
+	"ingot.dev/ingot/region"
+	"ingot.dev/ingot/sqlite"
+)
+
+// Config is what a server is told. All fields are required.
+type Config struct {
+	Data      string // the data directory, locked by the caller
+	Runtime   string // folder of sockets; short path
+	Account   string // twelve digits
+	Region    string
+	BuildKind string // container or qemu
+	TestKind  string // container, qemu or auto
+	Key       sigv4.Credential
+	Shim      []string // the program that calls shim.Main, and its arguments before the folder
+	Log       *slog.Logger
+}
+
+// Server is everything that runs in the process.
+type Server struct {
+	Config
+	API http.Handler
+
+	db      *sqlite.DB
+	engine  *journal.Engine
+	builder *build.Builder
+	regions *region.Set
+	region  *region.Region
+	drivers map[string]compute.Driver
+	qemu    *qemu.Driver
+}
+
+// Machines are the kinds of instances that a shim of this program can hold.
+func Machines() map[string]shim.Machine {
+	return map[string]shim.Machine{
+		compute.KindContainer: container.Machine{},
+		compute.KindQEMU:      qemu.Machine{},
+	}
+}
+
+// Tag tells installations on one host apart: it is in the name of everything
+// that this one makes there. It comes from the data directory.
+func Tag(data string) string {
+	sum := sha256.Sum256([]byte(data))
+	return hex.EncodeToString(sum[:3])
+}
+
+// RuntimeDir is where an installation's sockets are.
+func RuntimeDir(runtime, data string) string { return filepath.Join(runtime, Tag(data)) }
+
+// Open starts everything but the listener. Close it after use.
+func Open(ctx context.Context, c Config) (_ *Server, err error) {
+	s := &Server{Config: c}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.Close(context.WithoutCancel(ctx)))
+		}
+	}()
+	for _, dir := range []string{c.Data, s.path("instances"), s.path("builds"), s.runtime()} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return nil, fmt.Errorf("preparing the data directory: %w", err)
+		}
+	}
+	if s.db, err = sqlite.Open(ctx, s.path("ingot.db")); err != nil {
+		return nil, err
+	}
+	s.regions = region.Open(s.path("regions"), s.path("cache"), s.db)
+	if s.region, err = s.regions.Region(c.Region); err != nil {
+		return nil, err
+	}
+	if err := s.openDrivers(); err != nil {
+		return nil, err
+	}
+	s.openBuilder()
+	if s.API, err = s.newAPI(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.syncCatalog(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.sweep(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.engine.Open(ctx); err != nil {
+		return nil, err
+	}
+	return s, s.builder.Resume(ctx)
+}
+
+func (s *Server) path(elem ...string) string {
+	return filepath.Join(append([]string{s.Data}, elem...)...)
+}
+
+func (s *Server) runtime() string { return RuntimeDir(s.Config.Runtime, s.Data) }
+
+func (s *Server) scope() ingot.Scope {
+	return ingot.Scope{Account: s.Account, Region: s.Region}
+}
+
+// Close ends the process's part. Running builds are handed to the next start:
+// their instances live on under their shims.
+func (s *Server) Close(ctx context.Context) error {
+	var errs []error
+	if s.engine != nil {
+		errs = append(errs, s.engine.Close(ctx))
+	}
+	if s.db != nil {
+		errs = append(errs, s.db.Close())
+	}
+	return errors.Join(errs...)
+}
+
+func (s *Server) newAPI(ctx context.Context) (http.Handler, error) {
+	return api.New(ctx, api.Config{
+		Store:   s.db,
+		Regions: []string{s.Region},
+		Credentials: func(_ context.Context, id string) (sigv4.Credential, bool, error) {
+			return s.Key, id == s.Key.AccessKeyID, nil
+		},
+		Builder: s.builder,
+		Log:     s.Log,
+	})
+}
+
+// Admin is what the commands of this program ask for, beside the API.
+func (s *Server) Admin() http.Handler {
+	h := new(admin.Handler)
+	admin.Handle(h, "base/list", s.listBases)
+	admin.Handle(h, "base/add", s.addBase)
+	admin.Handle(h, "base/remove", s.removeBase)
+	admin.Handle(h, "image/list", s.listImages)
+	admin.Handle(h, "image/show", s.showImage)
+	admin.Handle(h, "image/launch", s.launchImage)
+	admin.Handle(h, "image/check", s.checkImage)
+	admin.Handle(h, "image/export", s.exportImage)
+	admin.Handle(h, "image/diff", s.diffImages)
+	admin.Handle(h, "image/remove", s.removeImage)
+	admin.Handle(h, "instance/list", s.listInstances)
+	admin.Handle(h, "instance/exec", s.execInstance)
+	admin.Handle(h, "instance/stop", s.stopInstance)
+	return h
+}
