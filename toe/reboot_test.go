@@ -1,0 +1,149 @@
+package toe_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"ingot.dev/ingot/toe"
+)
+
+func request(dir string, doc string) toe.Request {
+	return toe.Request{
+		ExecutionID: "run-1", LogDirectory: filepath.Join(dir, "logs"), WorkingDirectory: dir, HandOffReboot: true,
+		Documents: []toe.Source{{Path: "doc.yml", Data: []byte(doc)}},
+	}
+}
+
+func TestRebootByExitCode(t *testing.T) { // C41
+	dir := t.TempDir()
+	doc := document(`
+- name: s
+  action: ExecuteBash
+  maxAttempts: 2
+  inputs: {commands: ['test -f mark && { echo again; exit 0; }', echo lost, touch mark, exit 194]}
+- {name: t, action: ExecuteBash, inputs: {commands: ['echo end {{ build.s.outputs.stdout }}']}}`)
+	first := again(t, dir, request(dir, doc))
+	if first.err != nil || !first.result.Reboot {
+		t.Fatalf("first run = %+v, %v; want a reboot", first.result, first.err)
+	}
+	info, err := os.Stat(filepath.Join(dir, "logs", ".state", "state.json"))
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Fatalf("state file: %v, %v; want mode 0600", info, err)
+	}
+	// The documents of the command line are not started: the state has them.
+	second := again(t, dir, request(dir, "not: a document"))
+	if second.err != nil || second.result.Status != "success" || second.counters() != "2/0/0" {
+		t.Fatalf("second run = %+v, %v", second.result, second.err)
+	}
+	if got := second.stdout("build.t"); got != "end again" {
+		t.Errorf("stdout of t = %q, want what s printed after the reboot", got)
+	}
+	if first.result.LogURL != second.result.LogURL {
+		t.Errorf("log folders %s and %s, want one", first.result.LogURL, second.result.LogURL)
+	}
+	wantInOrder(t, second.console, "Getting reboot signal", "ExitCode 194", "Rebooting the system now",
+		"Recovery completed for detailed output.", "Document doc.yml", "Phase build", "Executor: System has rebooted successfully", "Step s")
+	if _, err := os.Stat(filepath.Join(dir, "logs", ".state")); !os.IsNotExist(err) {
+		t.Errorf("state is still there: %v", err)
+	}
+}
+
+func wantInOrder(t *testing.T, text string, parts ...string) {
+	t.Helper()
+	rest := text
+	for _, p := range parts {
+		_, after, found := strings.Cut(rest, p)
+		if !found {
+			t.Fatalf("%q is missing or out of order in:\n%s", p, text)
+		}
+		rest = after
+	}
+}
+
+func TestRebootModule(t *testing.T) { // C42
+	dir := t.TempDir()
+	doc := document(`
+- {name: before, action: ExecuteBash, inputs: {commands: [echo x >> before]}}
+- {name: r, action: Reboot}
+- {name: after, action: ExecuteBash, inputs: {commands: [cat before]}}`)
+	if first := again(t, dir, request(dir, doc)); !first.result.Reboot {
+		t.Fatalf("first run = %+v, %v; want a reboot", first.result, first.err)
+	}
+	second := again(t, dir, request(dir, doc))
+	if second.result.Status != "success" || second.counters() != "3/0/0" || second.steps["build.r"].Status != "success" {
+		t.Errorf("second run = %+v, %+v", second.result, second.steps)
+	}
+	if got := second.stdout("build.after"); got != "x" {
+		t.Errorf("the step before ran again: %q", got)
+	}
+}
+
+func TestRebootAsLastStep(t *testing.T) {
+	dir := t.TempDir()
+	doc := document(`- {name: r, action: Reboot}`) + "- {name: validate, steps: [{name: v, action: ExecuteBash, inputs: {commands: [echo]}}]}\n"
+	again(t, dir, request(dir, doc))
+	second := again(t, dir, request(dir, doc))
+	if second.result.Status != "success" || second.counters() != "2/0/0" {
+		t.Errorf("second run = %+v, %v", second.result, second.err)
+	}
+}
+
+func TestFailuresSurviveReboot(t *testing.T) {
+	dir := t.TempDir()
+	doc := document(`
+- {name: a, action: ExecuteBash, onFailure: Continue, inputs: {commands: [exit 7]}}
+- {name: r, action: Reboot}`)
+	again(t, dir, request(dir, doc))
+	second := again(t, dir, request(dir, doc))
+	f := second.result.Failure
+	if second.result.Status != "failed" || second.counters() != "2/1/0" || f == nil || f.Step != "a" || *f.ExitCode != 7 {
+		t.Errorf("second run = %+v, failure %+v", second.result, f)
+	}
+}
+
+func TestRebootLimit(t *testing.T) {
+	dir := t.TempDir()
+	doc := document(`- {name: s, action: ExecuteBash, maxAttempts: 3, inputs: {commands: [echo x >> count, exit 194]}}`)
+	for i := range 15 {
+		if tr := again(t, dir, request(dir, doc)); !tr.result.Reboot {
+			t.Fatalf("run %d = %+v, %v; want a reboot", i+1, tr.result, tr.err)
+		}
+	}
+	last := again(t, dir, request(dir, doc))
+	if last.result.Reboot || last.result.Failure == nil || last.result.Failure.Message != "Reboot limit (15) exceeded" {
+		t.Errorf("run 16 = %+v, %v", last.result, last.err)
+	}
+	count, err := os.ReadFile(filepath.Join(dir, "count"))
+	if err != nil || strings.Count(string(count), "x") != 16 {
+		t.Errorf("the step ran %d times, %v; want 16", strings.Count(string(count), "x"), err)
+	}
+}
+
+func TestUnreadableState(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "logs", ".state", "state.json")
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, content := range []string{"{", `{"version": 99}`} {
+		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		tr := again(t, dir, request(dir, document(`- {name: s, action: Reboot}`)))
+		if tr.err == nil || !strings.Contains(tr.err.Error(), file) && !strings.Contains(tr.err.Error(), filepath.Dir(file)) {
+			t.Errorf("Run with state %q: %v, want an error that names the file", content, tr.err)
+		}
+		if _, err := os.Stat(file); err != nil {
+			t.Errorf("the state was removed: %v", err)
+		}
+	}
+}
+
+func TestNobodyRestarts(t *testing.T) {
+	tr := try(t, nil, document(`- {name: s, action: ExecuteBash, inputs: {commands: [exit 194]}}`))
+	if tr.result.Reboot || tr.result.Failure == nil || !strings.Contains(tr.result.Failure.Message, "TOE_REBOOT_HANDOFF=1") {
+		t.Errorf("Run = %+v, %v", tr.result, tr.err)
+	}
+}
