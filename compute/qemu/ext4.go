@@ -3,6 +3,7 @@ package qemu
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -128,9 +129,8 @@ func (e ext4) run(ctx context.Context, write bool, commands []string) (string, e
 	if write {
 		args = []string{"--fsize=unlimited", "debugfs", "-w", "-f", "-"}
 	}
-	cmd := exec.CommandContext(ctx, "prlimit", append(args, e.disk+"?offset="+strconv.FormatInt(e.offset, 10))...)
-	// Users other than root often lack the folder of debugfs.
-	cmd.Env = append(os.Environ(), "LC_ALL=C", "DEBUGFS_PAGER=cat", "PATH="+os.Getenv("PATH")+":/usr/sbin:/sbin")
+	cmd := exec.CommandContext(ctx, "prlimit", append(args, e.name())...)
+	cmd.Env = toolEnv()
 	cmd.Stdin = strings.NewReader(strings.Join(commands, "\n") + "\n")
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
@@ -142,6 +142,47 @@ func (e ext4) run(ctx context.Context, write bool, commands []string) (string, e
 		return "", fmt.Errorf("debugfs: %w: %s", errors.Join(err, ctx.Err()), complaint(out.String()))
 	}
 	return out.String(), nil
+}
+
+// replay brings a file system in order that was not unmounted: a journal that
+// is replayed later would undo what debugfs writes.
+func (e ext4) replay(ctx context.Context) error {
+	dirty, err := e.needsReplay()
+	if err != nil || !dirty {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, "prlimit", "e2fsck", "-p", e.name())
+	cmd.Env = toolEnv()
+	out, err := cmd.CombinedOutput()
+	const corrected = 1 // e2fsck(8): 1 and 0 are good ends
+	if err != nil && cmd.ProcessState.ExitCode() != corrected {
+		return fmt.Errorf("replaying the journal of %s: e2fsck: %w: %s", e.disk, errors.Join(err, ctx.Err()), lastLine(string(out), err))
+	}
+	return nil
+}
+
+// needsReplay reads the "recover" bit of the superblock's incompatible
+// features, which lie at its byte 96.
+func (e ext4) needsReplay() (bool, error) {
+	const superblock, features, recover = 1024, 96, 0x4
+	f, err := os.Open(e.disk)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	word := make([]byte, 4)
+	if _, err := f.ReadAt(word, e.offset+superblock+features); err != nil {
+		return false, fmt.Errorf("reading the superblock of %s: %w", e.disk, err)
+	}
+	return binary.LittleEndian.Uint32(word)&recover != 0, nil
+}
+
+// name is how e2fsprogs call a file system inside a file.
+func (e ext4) name() string { return e.disk + "?offset=" + strconv.FormatInt(e.offset, 10) }
+
+// toolEnv is for e2fsprogs: users other than root often lack their folder.
+func toolEnv() []string {
+	return append(os.Environ(), "LC_ALL=C", "DEBUGFS_PAGER=cat", "PATH="+os.Getenv("PATH")+":/usr/sbin:/sbin")
 }
 
 // complaint is the first line that is not an echo of a command or the banner.

@@ -72,8 +72,10 @@ func injectAgent(ctx context.Context, raw, work, token string) error {
 	if err != nil {
 		return err
 	}
-	commands := injectCommands(files)
-	out, err := root.run(ctx, true, commands)
+	if err := root.replay(ctx); err != nil {
+		return err
+	}
+	out, err := root.run(ctx, true, injectCommands(files))
 	if err != nil {
 		return fmt.Errorf("writing the agent into %s: %w", raw, err)
 	}
@@ -113,11 +115,10 @@ func agentFiles(dir, token string) ([]injected, error) {
 }
 
 // injectCommands are for debugfs. What is there already, from an earlier start
-// on the same overlay, is replaced. A journal that was not replayed would undo
-// the writes later, so that comes first.
+// on the same overlay, is replaced.
 func injectCommands(files []injected) []string {
 	wants := path.Join(unitFolder, "sysinit.target.wants")
-	commands := []string{"journal_run", "mkdir " + agentFolder, "mkdir " + wants}
+	commands := []string{"mkdir " + agentFolder, "mkdir " + wants}
 	for _, f := range files {
 		full := path.Join(f.folder, f.name)
 		commands = append(commands,

@@ -21,9 +21,9 @@ import (
 
 // The host's parts that the probe looks at; QEMU itself is found by PATH.
 const (
-	binary    = "qemu-system-x86_64"
-	kvmDevice = "/dev/kvm"
-	bootID    = "/proc/sys/kernel/random/boot_id"
+	qemuBinary = "qemu-system-x86_64"
+	kvmDevice  = "/dev/kvm"
+	bootID     = "/proc/sys/kernel/random/boot_id"
 )
 
 // probeLimit is for the probe guest: a working KVM needs 0.1 s, TCG 0.6 s on a
@@ -103,7 +103,7 @@ func runProbe(ctx context.Context, accel Accel) (compute.Finding, error) {
 	limited, cancel := context.WithTimeout(ctx, probeLimit)
 	defer cancel()
 	var letters, stderr bytes.Buffer
-	cmd := exec.CommandContext(limited, binary, probeArgs(kernel, accel)...)
+	cmd := exec.CommandContext(limited, qemuBinary, probeArgs(kernel, accel)...)
 	cmd.Stdout, cmd.Stderr = &letters, &stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	// The signal comes when the starting thread ends.

@@ -27,7 +27,7 @@ func (Machine) Open(ctx context.Context, p shim.Place) (shim.Guest, error) {
 		return nil, fmt.Errorf("reading the options: %w", err)
 	}
 	v := &vm{place: p, command: Command{
-		Binary: binary, ID: p.Spec.ID, Tag: p.Tag, Accel: opts.Accel,
+		Binary: qemuBinary, ID: p.Spec.ID, Tag: p.Tag, Accel: opts.Accel,
 		CPUs: p.Spec.CPUs, MemoryMiB: p.Spec.MemoryMiB, Disk: p.Spec.Disk,
 		Hostname: p.Spec.Hostname, Forward: p.Spec.Forward,
 	}}

@@ -19,7 +19,7 @@ func (d *Driver) Probe(ctx context.Context) compute.Report {
 		r.Checks = append(r.Checks, f)
 		r.OK = r.OK && (f.OK || !required)
 	}
-	found := findTool(binary, "qemu-system-x86")
+	found := findTool(qemuBinary, "qemu-system-x86")
 	if found.OK {
 		found.Detail = qemuVersion(ctx)
 	}
@@ -54,7 +54,7 @@ func findTool(name, pkg string) compute.Finding {
 
 // qemuVersion is the first line that QEMU says of itself.
 func qemuVersion(ctx context.Context) string {
-	out, err := exec.CommandContext(ctx, binary, "--version").Output()
+	out, err := exec.CommandContext(ctx, qemuBinary, "--version").Output()
 	if err != nil {
 		return err.Error()
 	}
