@@ -75,7 +75,7 @@ func (b *Builder) provide(ctx context.Context, p *plan, c *model.InfrastructureC
 	if len(types) == 0 {
 		types = []string{defaultType}
 	}
-	testKind, err := b.testKind(ctx)
+	testKind, err := b.DefaultTestKind(ctx)
 	if err != nil {
 		return err
 	}
@@ -104,8 +104,8 @@ func (b *Builder) machine(text, kind string) (machine, error) {
 	return m, nil
 }
 
-// testKind is where tests run: as configured, else in a VM where KVM works.
-func (b *Builder) testKind(ctx context.Context) (string, error) {
+// DefaultTestKind is where tests run: as configured, else in a VM where KVM works.
+func (b *Builder) DefaultTestKind(ctx context.Context) (string, error) {
 	switch b.TestKind {
 	case compute.KindContainer, compute.KindQEMU:
 		return b.TestKind, nil
