@@ -105,6 +105,9 @@ func (s *Server) execute(sp *spool, req toe.Request) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
 	req.HandOffReboot = true // who asked decides when to restart
+	if req.LogDirectory == "" {
+		req.LogDirectory = filepath.Join(filepath.Dir(sp.path), "logs")
+	}
 	res, err := s.Toe(ctx, req, func(e toe.Event) {
 		if err := sp.append(Event{Toe: &e}); err != nil {
 			cancel(err) // a run that nobody can follow is no use

@@ -18,6 +18,7 @@ import (
 
 	"ingot.dev/ingot/compute/qemu/initramfs"
 	"ingot.dev/ingot/guest"
+	"ingot.dev/ingot/toe"
 )
 
 var version = "devel" // set by the linker
@@ -45,9 +46,14 @@ func serve(ctx context.Context, dir, state string) error {
 	}
 	srv := &guest.Server{
 		Version: version, Token: cfg.Token, BootID: bootID, StateDirectory: state,
-		Logf: log.Printf,
+		Toe: execute, Logf: log.Printf,
 	}
 	return srv.Serve(ctx, func(ctx context.Context) (net.Conn, error) {
 		return guest.OpenChannel(ctx, cfg.Channel)
 	})
+}
+
+// execute runs documents and reports what they print.
+func execute(ctx context.Context, req toe.Request, emit func(toe.Event)) (toe.Result, error) {
+	return toe.Run(ctx, req, toe.Options{Observer: emit})
 }

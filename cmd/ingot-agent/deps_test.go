@@ -1,0 +1,61 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// allowed are the modules whose packages the agent may be made of: it is
+// small, static, and at home in any guest.
+var allowed = []string{"ingot.dev/ingot", "golang.org/x/sys", "go.yaml.in/yaml/v4"}
+
+// closed are packages of our own that belong to the server.
+var closed = []string{
+	"ingot.dev/ingot/compute/shim", "ingot.dev/ingot/compute/container", "ingot.dev/ingot/disk",
+	"ingot.dev/ingot/model", "ingot.dev/ingot/guest/agentbin",
+}
+
+func TestDependencies(t *testing.T) {
+	out, err := exec.Command("go", "list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", ".").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path := range strings.FieldsSeq(string(out)) {
+		if !within(path, allowed) {
+			t.Errorf("the agent imports %s; it may import the standard library and %v", path, allowed)
+		}
+		if within(path, closed) {
+			t.Errorf("the agent imports %s, which is the server's", path)
+		}
+	}
+}
+
+func within(path string, roots []string) bool {
+	for _, r := range roots {
+		if path == r || strings.HasPrefix(path, r+"/") {
+			return true
+		}
+	}
+	return false
+}
+
+// TestSize prints what every image build carries into its guest.
+func TestSize(t *testing.T) {
+	path := t.TempDir() + "/agent"
+	cmd := exec.Command("go", "build", "-ldflags", "-s -w", "-o", path, ".")
+	cmd.Env = append(cmd.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("building the agent: %v: %s", err, out)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const limit = 16 << 20
+	t.Logf("the agent has %.1f MiB", float64(info.Size())/(1<<20))
+	if info.Size() > limit {
+		t.Errorf("the agent has %d bytes, more than %d", info.Size(), limit)
+	}
+}
