@@ -52,26 +52,26 @@ func afterCommit(ctx context.Context, f func(context.Context)) {
 
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c := &call{Caller: Caller{RequestID: uuid.NewString(), Partition: s.Partition}, operation: "unknown", started: s.Now()}
+	w.Header().Set("X-Amzn-RequestId", c.RequestID)
 	if h, ok := s.own[r.URL.Path]; ok && r.Method == http.MethodGet {
 		h.ServeHTTP(w, r)
 		return
 	}
-	c := &call{Caller: Caller{RequestID: uuid.NewString(), Partition: s.Partition}, operation: "unknown", started: s.Now()}
 	// SDKs correct their clock from this header, so it must be the clock that
 	// signatures are judged by.
 	w.Header().Set("Date", c.started.UTC().Format(http.TimeFormat))
 	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("X-Amzn-RequestId", c.RequestID)
+	status, exception := http.StatusOK, ""
 	body, err := s.answer(w, r, c)
-	status := http.StatusOK
-	exception := ""
 	if err != nil {
-		status, exception = s.writeError(w, c, err)
-	} else {
-		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
-		_, err = w.Write(body) // the client is gone if this fails: nobody to tell
+		status, exception, body = s.failure(c, err)
+		w.Header().Set("X-Amzn-ErrorType", exception)
 	}
-	s.finish(r, c, status, exception)
+	s.observe(r, c, status, exception) // first, so that whoever has the answer finds the log line
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(status)
+	_, _ = w.Write(body) // the client is gone if this fails: nobody to tell
 }
 
 // answer returns the body of a success. A handler's panic is an error like
@@ -97,15 +97,15 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, c *call) (body [
 	}
 	c.Scope = ingot.Scope{Account: who.Account, Region: who.Region}
 	c.Principal = who.Principal
+	if op.serve == nil {
+		return nil, ingot.Errorf(ingot.CodeNotImplemented, "This server does not implement the operation %s yet.", op.Operation)
+	}
 	in, err := decode(op.Route, r, label, raw)
 	if err != nil {
 		return nil, err
 	}
 	if err := validate(op.Input, in); err != nil {
 		return nil, err
-	}
-	if op.serve == nil {
-		return nil, ingot.Errorf(ingot.CodeNotImplemented, "This server does not implement the operation %s yet.", op.Operation)
 	}
 	if err := s.prepare(c, in); err != nil {
 		return nil, err
@@ -117,7 +117,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, c *call) (body [
 	return s.encode(c, out)
 }
 
-func (s *Server) finish(r *http.Request, c *call, status int, exception string) {
+func (s *Server) observe(r *http.Request, c *call, status int, exception string) {
 	elapsed := s.Now().Sub(c.started)
 	s.metrics.observe(c.operation, status, elapsed)
 	s.Log.LogAttrs(r.Context(), slog.LevelInfo, "request",

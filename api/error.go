@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -60,6 +61,9 @@ func translate(c *call, err error) *fault {
 	if errors.As(err, &refused) {
 		return &fault{refused.Type, http.StatusForbidden, refused.Message}
 	}
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		err = ingot.Errorf(ingot.CodeUnavailable, "The request ended before its answer was ready. It can be repeated.")
+	}
 	var e *ingot.Error
 	if !errors.As(err, &e) || e.Code == ingot.CodeInternal {
 		return &fault{exceptions[ingot.CodeInternal], http.StatusInternalServerError, fmt.Sprintf("An internal error occurred. Its request id is %s.", c.RequestID)}
@@ -78,19 +82,16 @@ func (c *call) isTagOperation() bool {
 	return strings.HasPrefix(c.operation, "Tag") || strings.HasPrefix(c.operation, "Untag") || c.operation == "ListTagsForResource"
 }
 
-// writeError answers with err; nothing else writes an error of the API. Its
-// cause is logged where the client does not get to see it.
-func (s *Server) writeError(w http.ResponseWriter, c *call, err error) (status int, exception string) {
+// failure is the answer to a request that ended in err; nothing else makes an
+// error of the API. Its cause is logged where the client does not get to see it.
+func (s *Server) failure(c *call, err error) (status int, exception string, body []byte) {
 	f := translate(c, err)
-	if f.status >= http.StatusInternalServerError && f.status != http.StatusNotImplemented {
+	if f.status == http.StatusInternalServerError || f.status == http.StatusServiceUnavailable {
 		s.Log.Error("request failed", slog.String("request", c.RequestID), slog.String("operation", c.operation), slog.Any("error", err))
 	}
-	body, err := json.Marshal(map[string]string{"__type": f.exception, "message": f.message})
+	body, err = json.Marshal(map[string]string{"__type": f.exception, "message": f.message})
 	if err != nil { // two strings always have a JSON form
 		panic(err)
 	}
-	w.Header().Set("X-Amzn-ErrorType", f.exception)
-	w.WriteHeader(f.status)
-	_, _ = w.Write(body) // the client is gone if this fails: nobody to tell
-	return f.status, f.exception
+	return f.status, f.exception, body
 }

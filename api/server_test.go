@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -40,8 +41,10 @@ type server struct {
 	t     testing.TB
 	URL   string
 	Store *sqlite.DB
-	Log   *bytes.Buffer // valid after the server is closed, or between requests
+	Log   *logBuffer
 	now   func() time.Time
+
+	handler http.Handler
 }
 
 // start runs a server until the test ends. Change adapts its Config.
@@ -52,7 +55,7 @@ func start(t testing.TB, change ...func(*api.Config)) *server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	log := new(bytes.Buffer)
+	log := new(logBuffer)
 	c := api.Config{
 		Store: store, Now: time.Now, Log: slog.New(slog.NewJSONHandler(log, nil)),
 		Credentials: func(_ context.Context, id string) (sigv4.Credential, bool, error) {
@@ -76,7 +79,7 @@ func start(t testing.TB, change ...func(*api.Config)) *server {
 			t.Error(err)
 		}
 	})
-	return &server{t: t, URL: h.URL, Store: store, Log: log, now: c.Now}
+	return &server{t: t, URL: h.URL, Store: store, Log: log, now: c.Now, handler: s}
 }
 
 // client is the vendor's own client of the server; it does not repeat requests.
@@ -214,4 +217,22 @@ func (s *server) put(records ...ingot.Record) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
+}
+
+// logBuffer is what the server logged, also while it serves.
+type logBuffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (b *logBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *logBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
 }
