@@ -111,7 +111,7 @@ func usedInodes(listing []byte) ([]int, error) {
 		return nil, fmt.Errorf("reading the output of dumpe2fs: it has no inode count")
 	}
 	count, err := strconv.Atoi(string(m[1]))
-	if err != nil || count > 1<<28 {
+	if err != nil || count > 1<<24 {
 		return nil, fmt.Errorf("reading the output of dumpe2fs: inode count %s", m[1])
 	}
 	free := make([]bool, count+1)
