@@ -68,6 +68,9 @@ func checkImageRequest(ctx context.Context, r RecordReader, by ARN, in ImageRequ
 	if err := checkScanning(in.ImageScanningConfiguration); err != nil {
 		return err
 	}
+	if err := CheckTags("tags", in.Tags); err != nil {
+		return err
+	}
 	return CheckWorkflows(ctx, r, by, in.Workflows, in.ExecutionRole)
 }
 

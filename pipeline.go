@@ -21,6 +21,9 @@ const (
 // Source: api.md §3.6.
 func CreatePipeline(ctx context.Context, tx Tx, arn ARN, p *model.ImagePipeline, tags map[string]string, now time.Time) error {
 	p.Arn, p.DateCreated, p.DateUpdated = arn.String(), model.DateTime(now), model.DateTime(now)
+	if err := CheckTags("tags", tags); err != nil {
+		return err
+	}
 	if err := completePipeline(ctx, tx, arn, p); err != nil {
 		return err
 	}
@@ -106,6 +109,9 @@ func checkPipeline(ctx context.Context, r RecordReader, arn ARN, p *model.ImageP
 		}
 	}
 	if err := checkScanning(p.ImageScanningConfiguration); err != nil {
+		return err
+	}
+	if err := CheckTags("imageTags", p.ImageTags); err != nil {
 		return err
 	}
 	return CheckWorkflows(ctx, r, arn, p.Workflows, p.ExecutionRole)

@@ -62,8 +62,8 @@ type Config struct {
 // commit and may be repeated; what a crash kept from being called, the builder
 // finds in the records when it starts.
 type Builder interface {
-	Start(ctx context.Context, image ingot.ARN) error
-	Cancel(ctx context.Context, image ingot.ARN) error
+	StartImage(ctx context.Context, image ingot.ARN) error
+	CancelImage(ctx context.Context, image ingot.ARN) error
 }
 
 // Server is the API as an http.Handler. Beside the operations, which need a

@@ -39,7 +39,7 @@ func (s *Server) startAfterCommit(ctx context.Context, arn ingot.ARN) {
 		return
 	}
 	afterCommit(ctx, func(ctx context.Context) {
-		if err := s.Builder.Start(ctx, arn); err != nil {
+		if err := s.Builder.StartImage(ctx, arn); err != nil {
 			s.Log.Error("starting a build", slog.String("image", arn.String()), slog.Any("error", err))
 		}
 	})
@@ -55,7 +55,7 @@ func (s *Server) cancelImageCreation(ctx context.Context, tx ingot.Tx, in *model
 	}
 	if s.Builder != nil {
 		afterCommit(ctx, func(ctx context.Context) {
-			if err := s.Builder.Cancel(ctx, arn); err != nil {
+			if err := s.Builder.CancelImage(ctx, arn); err != nil {
 				s.Log.Error("cancelling a build", slog.String("image", arn.String()), slog.Any("error", err))
 			}
 		})
