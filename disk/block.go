@@ -47,13 +47,7 @@ func (s *Store) readBlock(id SnapshotID, b block, buf []byte) error {
 	damaged := func(err error) error {
 		return fmt.Errorf("reading block %d (%s) of %s: %w", b.index, b.digest, id, err)
 	}
-	f, err := os.Open(s.blockPath(b.digest))
-	if err != nil {
-		return damaged(err)
-	}
-	defer f.Close()
-	// Even a block that does not compress is at most a little longer than itself.
-	packed, err := io.ReadAll(io.LimitReader(f, BlockSize+BlockSize/8))
+	packed, err := readPacked(s.blockPath(b.digest))
 	if err != nil {
 		return damaged(err)
 	}
@@ -65,6 +59,26 @@ func (s *Store) readBlock(id SnapshotID, b block, buf []byte) error {
 		return damaged(errors.New("the stored block is damaged: its checksum is wrong"))
 	}
 	return nil
+}
+
+// readPacked reads a block's file, if it is no larger than one can be: even
+// what does not compress is at most a little longer than a block.
+func readPacked(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if st.Size() > BlockSize+BlockSize/8 {
+		return nil, fmt.Errorf("the stored block is damaged: %s has %d bytes", path, st.Size())
+	}
+	packed := make([]byte, st.Size())
+	_, err = io.ReadFull(f, packed)
+	return packed, err
 }
 
 // syncBlocks makes the folder entries of blocks durable.

@@ -61,10 +61,11 @@ func (d memory) bytes() []byte {
 
 // source offers the blocks whose indexes are given.
 func (d memory) source(changed []uint32) source {
-	return source{size: d.size, blocks: changed, read: func(i uint32, buf []byte) error {
+	read := func(i uint32, buf []byte) error {
 		clear(buf[copy(buf, d.blocks[i]):])
 		return nil
-	}}
+	}
+	return source{size: d.size, blocks: changed, read: read}
 }
 
 // put stores the changed blocks of a disk over a parent.
@@ -78,8 +79,9 @@ func put(t failer, s *Store, id, parent SnapshotID, d memory, changed []uint32) 
 }
 
 func tryPut(s *Store, id, parent SnapshotID, src source) (Snapshot, error) {
-	return s.create(context.Background(), id, parent, func(manifest) (source, func() error, error) {
-		return src, func() error { return nil }, nil
+	return s.create(context.Background(), id, parent, func() (_ source, err error) {
+		src.base, src.close, err = s.hold(parent)
+		return src, err
 	})
 }
 

@@ -30,8 +30,8 @@ type Exposed struct {
 
 // Expose shows a qcow2 overlay at mountpoint as a raw file that can be written
 // to and punched, through qemu-storage-daemon and FUSE. mountpoint is a path in
-// an existing folder; the file is made if it is not there. Nobody else may have
-// the overlay open for writing.
+// an existing folder; a file of that name, as a killed daemon leaves it, is
+// replaced. Nobody else may have the overlay open for writing.
 //
 // Writes reach the page cache, not the disk: an instance's disk need not
 // survive the host, its snapshot does.
@@ -71,9 +71,33 @@ func (e *Exposed) Close(ctx context.Context) error {
 	return errors.Join(e.failure(), os.Remove(e.Path))
 }
 
+// Unexpose takes away what is left of an exposed file whose daemon was killed
+// with SIGKILL: the mount and the file. One that is not there is no error.
+func Unexpose(mountpoint string) error {
+	// A file that nothing is mounted on is EINVAL, and so none of our business.
+	err := unix.Unmount(mountpoint, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW)
+	if err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.EPERM) {
+		return fmt.Errorf("unmounting %s: %w", mountpoint, err)
+	}
+	st, err := os.Lstat(mountpoint)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if !st.Mode().IsRegular() || st.Size() > 0 {
+		return fmt.Errorf("%s is no mount point of an exposed file: those are empty files", mountpoint)
+	}
+	return os.Remove(mountpoint)
+}
+
 // start runs the daemon.
 func (e *Exposed) start(overlay string) error {
-	f, err := os.OpenFile(e.Path, os.O_CREATE|os.O_WRONLY, 0o600)
+	if err := Unexpose(e.Path); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(e.Path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
@@ -178,10 +202,7 @@ func (e *Exposed) kill() error {
 		err = nil
 	}
 	<-e.ended
-	if mounted, _ := isFUSE(e.Path); mounted {
-		err = errors.Join(err, unix.Unmount(e.Path, unix.MNT_DETACH))
-	}
-	return errors.Join(err, os.Remove(e.Path))
+	return errors.Join(err, Unexpose(e.Path))
 }
 
 // failure is how the daemon ended, nil if well.

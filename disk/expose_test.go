@@ -95,6 +95,9 @@ func TestExposeFails(t *testing.T) {
 	if _, err := Expose(context.Background(), bad, filepath.Join(dir, "none", "mount")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("Expose in a missing folder = %v", err)
 	}
+	if _, err := Expose(context.Background(), bad, bad); err == nil || !strings.Contains(err.Error(), "no mount point") {
+		t.Errorf("Expose over a file = %v", err)
+	}
 	_, _, overlay := overlayOf(t, 1)
 	ended, cancel := context.WithCancel(context.Background())
 	cancel()
@@ -103,6 +106,44 @@ func TestExposeFails(t *testing.T) {
 	}
 	if _, err := os.Lstat(mount); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the mount point stays: %v", err)
+	}
+}
+
+// TestUnexpose kills the daemon itself, which leaves a dead mount.
+func TestUnexpose(t *testing.T) {
+	testenv.For(t, testenv.QEMU, testenv.Container)
+	ctx := context.Background()
+	_, _, overlay := overlayOf(t, 1)
+	mount := filepath.Join(t.TempDir(), "raw")
+	e, err := Expose(ctx, overlay, mount)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.daemon.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	<-e.ended
+	if err := Unexpose(mount); err != nil {
+		t.Error(err)
+	}
+	if err := Unexpose(mount); err != nil {
+		t.Errorf("Unexpose of nothing: %v", err)
+	}
+	if _, err := os.Lstat(mount); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the mount point stays: %v", err)
+	}
+	for range 2 { // over a dead mount too
+		e, err := Expose(ctx, overlay, mount)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := e.daemon.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		<-e.ended
+	}
+	if err := Unexpose(mount); err != nil {
+		t.Error(err)
 	}
 }
 

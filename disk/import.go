@@ -18,16 +18,16 @@ import (
 // no disk (it has neither a partition table nor a file system), is CodeInvalid.
 // A snapshot of that id is returned as it is.
 func (s *Store) Import(ctx context.Context, id SnapshotID, path string, format Format) (Snapshot, error) {
-	return s.create(ctx, id, "", func(manifest) (source, func() error, error) {
+	return s.create(ctx, id, "", func() (source, error) {
 		f, err := s.openImport(ctx, path, format)
 		if err != nil {
-			return source{}, nil, fmt.Errorf("importing %s: %w", path, err)
+			return source{}, fmt.Errorf("importing %s: %w", path, err)
 		}
 		src, err := rawSource(f)
 		if err != nil {
-			return source{}, nil, errors.Join(fmt.Errorf("importing %s: %w", path, err), f.Close())
+			return source{}, errors.Join(fmt.Errorf("importing %s: %w", path, err), f.Close())
 		}
-		return src, f.Close, nil
+		return src, nil
 	})
 }
 
@@ -164,7 +164,7 @@ func checkInfo(ctx context.Context, path, node string) error {
 	return nil
 }
 
-// rawSource reads what a raw file holds, without its holes.
+// rawSource reads what a raw file holds, without its holes, and closes it.
 func rawSource(f *os.File) (source, error) {
 	st, err := f.Stat()
 	if err != nil {
@@ -176,7 +176,7 @@ func rawSource(f *os.File) (source, error) {
 	}
 	// Disks consist of sectors of 512 bytes; the rest of the last one is zeros.
 	size := (st.Size() + 511) &^ 511
-	return source{size: size, blocks: touched(extents), read: overlay{file: f, extents: extents}.read}, nil
+	return source{size: size, blocks: touched(extents), read: overlay{file: f, extents: extents}.read, close: f.Close}, nil
 }
 
 // dataExtents lists the parts of a file that are not holes.

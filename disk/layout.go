@@ -63,7 +63,7 @@ func (s *Store) Inspect(_ context.Context, id SnapshotID) (_ Layout, err error) 
 		return Layout{}, err
 	}
 	defer func() { err = errors.Join(err, let()) }()
-	l, err := ReadLayout(&reader{overlay: overlay{store: s, base: m}, size: m.Size}, m.Size)
+	l, err := ReadLayout(&reader{block: s.blocksOf(m), size: m.Size}, m.Size)
 	if err != nil {
 		return Layout{}, fmt.Errorf("inspecting %s: %w", id, err)
 	}
@@ -72,10 +72,10 @@ func (s *Store) Inspect(_ context.Context, id SnapshotID) (_ Layout, err error) 
 
 // reader reads a snapshot at any position, a block at a time.
 type reader struct {
-	overlay overlay
-	size    int64
-	index   int64 // of the block in buf; buf is nil before the first
-	buf     []byte
+	block func(index uint32, buf []byte) error
+	size  int64
+	index int64 // of the block in buf; buf is nil before the first
+	buf   []byte
 }
 
 func (r *reader) ReadAt(p []byte, off int64) (n int, err error) {
@@ -98,7 +98,7 @@ func (r *reader) load(index int64) error {
 		return nil
 	}
 	buf := make([]byte, BlockSize)
-	if err := r.overlay.readBase(uint32(index), buf); err != nil {
+	if err := r.block(uint32(index), buf); err != nil {
 		return err
 	}
 	r.index, r.buf = index, buf

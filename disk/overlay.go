@@ -1,6 +1,7 @@
 package disk
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -89,61 +90,65 @@ func createOverlay(ctx context.Context, path string, size int64) error {
 // Snapshot stores the disk of a stopped instance: overlay is the qcow2 file
 // that Overlay made from parent. Only what the overlay holds is read, and of
 // that only what differs from the parent is stored; discarded ranges become
-// zeros. A snapshot of that id is returned as it is, so a step may be repeated;
-// one with another parent is CodeExists. An overlay that is still in use is an error.
+// zeros. If the parent was deleted since, the whole disk is read. A snapshot of
+// that id is returned as it is, so a step may be repeated; one with another
+// parent is CodeExists. An overlay that is still in use is an error.
 func (s *Store) Snapshot(ctx context.Context, id, parent SnapshotID, overlay string) (Snapshot, error) {
-	return s.create(ctx, id, parent, func(base manifest) (source, func() error, error) {
-		return openOverlay(ctx, s, base, overlay)
-	})
+	if _, err := ParseSnapshotID(string(parent)); err != nil {
+		return Snapshot{}, fmt.Errorf("storing %s: its parent: %w", id, err)
+	}
+	return s.create(ctx, id, parent, func() (source, error) { return s.openOverlay(ctx, parent, overlay) })
 }
 
-// create stores a snapshot unless it exists. open is called with the parent's
-// manifest; the source it returns is closed by the function it returns.
-func (s *Store) create(ctx context.Context, id, parent SnapshotID, open func(manifest) (source, func() error, error)) (snap Snapshot, err error) {
-	unlock, err := s.names.lock(ctx, string(id))
-	if err != nil {
-		return Snapshot{}, err
-	}
-	defer unlock()
-	snap, err = s.Find(id)
-	if err == nil && snap.Parent != parent {
-		return Snapshot{}, ingot.Errorf(ingot.CodeExists, "snapshot %s exists and was made from %q, not %q", id, snap.Parent, parent)
-	}
-	if ingot.ErrorCode(err) != ingot.CodeNotFound {
-		return snap, err
-	}
-	base, let, err := s.hold(parent)
-	if err != nil {
-		return Snapshot{}, err
-	}
-	defer func() { err = errors.Join(err, let()) }()
-	src, closeSrc, err := open(base)
-	if err != nil {
-		return Snapshot{}, fmt.Errorf("storing %s: %w", id, err)
-	}
-	defer func() { err = errors.Join(err, closeSrc()) }()
-	return s.store(ctx, id, base, src)
-}
-
-// openOverlay makes a source of what an overlay changed over base.
-func openOverlay(ctx context.Context, s *Store, base manifest, path string) (source, func() error, error) {
+// openOverlay makes a source of an instance's disk: its overlay over its parent.
+func (s *Store) openOverlay(ctx context.Context, parent SnapshotID, path string) (source, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
-		return source{}, nil, err
+		return source{}, err
 	}
 	extents, size, err := mapOverlay(ctx, path)
 	if err != nil {
-		return source{}, nil, err
+		return source{}, err
 	}
-	if size < base.Size {
-		return source{}, nil, fmt.Errorf("%s has %d bytes, less than the %d of its parent %s", path, size, base.Size, base.ID)
-	}
-	f, err := os.Open(path)
+	file, err := os.Open(path)
 	if err != nil {
-		return source{}, nil, err
+		return source{}, err
 	}
-	o := overlay{store: s, base: base, file: f, extents: extents}
-	return source{size: size, blocks: touched(extents), read: o.read}, f.Close, nil
+	below, err := s.openParent(parent, path+baseSuffix)
+	if err != nil {
+		return source{}, errors.Join(err, file.Close())
+	}
+	src := source{
+		base: below.base, size: size, blocks: union(below.blocks, touched(extents)),
+		read:  overlay{file: file, extents: extents, below: below.read}.read,
+		close: func() error { return errors.Join(file.Close(), below.close()) },
+	}
+	if size < below.size {
+		return source{}, errors.Join(fmt.Errorf("%s has %d bytes, less than the %d of its parent %s", path, size, below.size, parent), src.close())
+	}
+	return src, nil
+}
+
+// openParent is what lies under an overlay: the parent, in which nothing
+// changed, or the overlay's backing file if the parent was deleted.
+func (s *Store) openParent(id SnapshotID, backing string) (source, error) {
+	m, let, err := s.hold(id)
+	if err == nil {
+		return source{base: m, size: m.Size, read: s.blocksOf(m), close: let}, nil
+	}
+	if ingot.ErrorCode(err) != ingot.CodeNotFound {
+		return source{}, err
+	}
+	f, openErr := os.Open(backing)
+	if openErr != nil {
+		return source{}, fmt.Errorf("%w, and neither can the overlay's copy be read: %w", err, openErr)
+	}
+	src, err := rawSource(f)
+	if err != nil {
+		return source{}, errors.Join(err, f.Close())
+	}
+	src.base.ID = id
+	return src, nil
 }
 
 // touched lists the blocks in which the extents lie, in ascending order.
@@ -159,15 +164,21 @@ func touched(extents []extent) []uint32 {
 	return blocks
 }
 
-// overlay reads blocks of an instance's disk: the extents of the overlay's file
-// over the blocks of the parent.
-type overlay struct {
-	store   *Store
-	base    manifest
-	file    io.ReaderAt
-	extents []extent // ascending
+// union is what is in a or b, in ascending order.
+func union(a, b []uint32) []uint32 {
+	all := slices.Concat(a, b)
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
+// overlay reads the blocks of a disk: extents of a file over what lies below.
+type overlay struct {
+	file    io.ReaderAt
+	extents []extent                             // ascending
+	below   func(index uint32, buf []byte) error // nil for zeros
+}
+
+// read fills buf with a block.
 func (o overlay) read(index uint32, buf []byte) error {
 	start, end := int64(index)*BlockSize, (int64(index)+1)*BlockSize
 	first, _ := slices.BinarySearchFunc(o.extents, start, func(e extent, at int64) int {
@@ -176,12 +187,13 @@ func (o overlay) read(index uint32, buf []byte) error {
 		}
 		return 1
 	})
-	if e := o.extents[first]; e.Start > start || e.Start+e.Length < end {
-		if err := o.readBase(index, buf); err != nil {
+	above := o.extents[first:]
+	if len(above) == 0 || above[0].Start > start || above[0].Start+above[0].Length < end {
+		if err := o.readBelow(index, buf); err != nil {
 			return err
 		}
 	}
-	for _, e := range o.extents[first:] {
+	for _, e := range above {
 		from, to := max(start, e.Start), min(end, e.Start+e.Length)
 		if from >= to {
 			break
@@ -198,14 +210,24 @@ func (o overlay) read(index uint32, buf []byte) error {
 	return nil
 }
 
-// readBase fills buf with the parent's block, zeros where it has none.
-func (o overlay) readBase(index uint32, buf []byte) error {
-	i, ok := slices.BinarySearchFunc(o.base.blocks, index, func(b block, at uint32) int {
-		return int(int64(b.index) - int64(at))
-	})
-	if !ok {
+func (o overlay) readBelow(index uint32, buf []byte) error {
+	if o.below == nil {
 		clear(buf)
 		return nil
 	}
-	return o.store.readBlock(o.base.ID, o.base.blocks[i], buf)
+	return o.below(index, buf)
+}
+
+// blocksOf reads the blocks of a snapshot, those it does not list as zeros.
+func (s *Store) blocksOf(m manifest) func(index uint32, buf []byte) error {
+	return func(index uint32, buf []byte) error {
+		i, ok := slices.BinarySearchFunc(m.blocks, index, func(b block, at uint32) int {
+			return cmp.Compare(b.index, at)
+		})
+		if !ok {
+			clear(buf)
+			return nil
+		}
+		return s.readBlock(m.ID, m.blocks[i], buf)
+	}
 }

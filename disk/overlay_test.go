@@ -156,6 +156,40 @@ func TestSnapshotStoresOnlyChanges(t *testing.T) {
 	}
 }
 
+// TestParentDeleted deletes the parent while an instance of it runs.
+func TestParentDeleted(t *testing.T) {
+	testenv.For(t, testenv.QEMU)
+	ctx := context.Background()
+	s := openTest(t)
+	first, all := testDisk(4, 1)
+	put(t, s, testID(1), "", first, all)
+	overlay := filepath.Join(t.TempDir(), "disk.qcow2")
+	disk := append(first.bytes(), make([]byte, BlockSize)...)
+	if err := s.Overlay(ctx, testID(1), overlay, int64(len(disk))); err != nil {
+		t.Fatal(err)
+	}
+	guest(t, overlay, disk, []edit{
+		{verb: "write", at: 1, count: 1, pattern: 7},
+		{verb: "discard", at: 2 * 1024, count: 1024},
+		{verb: "write", at: 4*1024 + 8, count: 8, pattern: 8},
+	})
+	if err := s.Delete(ctx, testID(1)); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // the second finds the first
+		if snap, err := s.Snapshot(ctx, testID(2), testID(1), overlay); err != nil || snap.Parent != testID(1) || snap.Blocks != 4 {
+			t.Fatalf("Snapshot = %+v, %v, want 4 blocks of %s", snap, err, testID(1))
+		}
+	}
+	check(t, s, testID(2), disk)
+	if err := os.Remove(overlay + baseSuffix); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Snapshot(ctx, testID(3), testID(1), overlay); ingot.ErrorCode(err) != ingot.CodeNotFound {
+		t.Errorf("Snapshot without parent and backing file = %v, want CodeNotFound", err)
+	}
+}
+
 // TestOverlayOutlivesCache takes away everything but the overlay's own files.
 func TestOverlayOutlivesCache(t *testing.T) {
 	testenv.For(t, testenv.QEMU)

@@ -13,21 +13,47 @@ import (
 	"ingot.dev/ingot"
 )
 
-// source is a disk about to become a snapshot: its size in bytes, and the
-// blocks in which it may differ from the parent, in ascending order. Read fills
-// buf, of BlockSize bytes, with one of them; several goroutines call it.
+// source is a disk about to become a snapshot: base with some blocks replaced.
 type source struct {
-	size   int64
-	blocks []uint32
-	read   func(index uint32, buf []byte) error
+	base   manifest // of the parent, which is held; empty for none
+	size   int64    // bytes
+	blocks []uint32 // where it may differ from base, in ascending order
+	// read fills buf, of BlockSize bytes, with one of blocks. Several goroutines call it.
+	read  func(index uint32, buf []byte) error
+	close func() error
 }
 
-// store writes the blocks of src and then the manifest of a snapshot that is
-// base with those blocks replaced. The caller holds base and has locked id. If
-// anything fails, nothing stays.
-func (s *Store) store(ctx context.Context, id SnapshotID, base manifest, src source) (_ Snapshot, err error) {
+// create stores a snapshot of what open returns, unless it exists.
+func (s *Store) create(ctx context.Context, id, parent SnapshotID, open func() (source, error)) (snap Snapshot, err error) {
+	unlock, err := s.names.lock(ctx, string(id))
+	if err != nil {
+		return Snapshot{}, err
+	}
+	defer unlock()
+	snap, err = s.Find(id)
+	if err == nil && snap.Parent != parent {
+		return Snapshot{}, ingot.Errorf(ingot.CodeExists, "snapshot %s exists and was made from %q, not %q", id, snap.Parent, parent)
+	}
+	if ingot.ErrorCode(err) != ingot.CodeNotFound {
+		return snap, err
+	}
+	src, err := open()
+	if err != nil {
+		return Snapshot{}, fmt.Errorf("storing %s: %w", id, err)
+	}
+	defer func() { err = errors.Join(err, src.close()) }()
+	snap, err = s.store(ctx, id, src)
+	if err != nil {
+		return Snapshot{}, fmt.Errorf("storing %s: %w", id, err)
+	}
+	return snap, nil
+}
+
+// store writes the blocks of src and then the manifest. The caller has locked
+// id. If anything fails, nothing stays.
+func (s *Store) store(ctx context.Context, id SnapshotID, src source) (_ Snapshot, err error) {
 	if src.size <= 0 || src.size > MaxSize {
-		return Snapshot{}, ingot.Errorf(ingot.CodeInvalid, "storing %s: a disk of %d bytes; it must have from 1 to %d", id, src.size, int64(MaxSize))
+		return Snapshot{}, ingot.Errorf(ingot.CodeInvalid, "the disk has %d bytes; it must have from 1 to %d", src.size, int64(MaxSize))
 	}
 	changed, err := s.storeBlocks(ctx, src)
 	defer func() { err = errors.Join(err, s.release(digests(changed))) }()
@@ -35,16 +61,13 @@ func (s *Store) store(ctx context.Context, id SnapshotID, base manifest, src sou
 		err = s.syncBlocks(changed)
 	}
 	if err != nil {
-		return Snapshot{}, fmt.Errorf("storing %s: %w", id, err)
+		return Snapshot{}, err
 	}
 	m := manifest{
-		manifestHeader: manifestHeader{ID: id, Parent: base.ID, Size: src.size, Created: s.Now().UTC()},
-		blocks:         merge(base.blocks, changed),
+		manifestHeader: manifestHeader{ID: id, Parent: src.base.ID, Size: src.size, Created: s.Now().UTC()},
+		blocks:         merge(src.base.blocks, changed),
 	}
-	if err := s.commit(m); err != nil {
-		return Snapshot{}, fmt.Errorf("storing %s: %w", id, err)
-	}
-	return m.snapshot(), nil
+	return m.snapshot(), s.commit(m)
 }
 
 // commit makes the manifest, and with it the snapshot, exist.

@@ -187,6 +187,9 @@ func TestIDsAreChecked(t *testing.T) {
 		if err := s.Delete(ctx, id); ingot.ErrorCode(err) != ingot.CodeInvalid {
 			t.Errorf("Delete(%q) = %v, want CodeInvalid", id, err)
 		}
+		if _, err := s.Snapshot(ctx, testID(1), id, "/dev/null"); ingot.ErrorCode(err) != ingot.CodeInvalid {
+			t.Errorf("Snapshot of %q = %v, want CodeInvalid", id, err)
+		}
 		if _, err := s.Import(ctx, id, "/dev/null", ""); ingot.ErrorCode(err) != ingot.CodeInvalid {
 			t.Errorf("Import(%q) = %v, want CodeInvalid", id, err)
 		}
