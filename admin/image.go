@@ -42,6 +42,8 @@ type (
 	}
 	// ImageCheck is a boot through the image's own loader that reached its agent.
 	ImageCheck struct {
+		Boot    string  `json:"boot"`    // bios or uefi
+		Reached string  `json:"reached"` // agent, or login where the disk takes no agent
 		Seconds float64 `json:"seconds"`
 	}
 	// ImagePair names two images.

@@ -111,3 +111,13 @@ func readBounded(path string) ([]byte, error) {
 	}
 	return data, nil
 }
+
+// KeepOnFailure makes a failed build leave its instance running.
+func (p *Project) KeepOnFailure() {
+	infrastructure := defaultInfrastructure
+	if p.InfrastructureConfiguration != nil {
+		infrastructure = *p.InfrastructureConfiguration
+	}
+	infrastructure.TerminateInstanceOnFailure = new(bool)
+	p.InfrastructureConfiguration = &infrastructure
+}

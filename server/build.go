@@ -3,12 +3,55 @@ package server
 import (
 	"context"
 	"errors"
+	"path/filepath"
 
 	"ingot.dev/ingot"
 	"ingot.dev/ingot/build"
 	"ingot.dev/ingot/compute"
+	"ingot.dev/ingot/compute/container"
+	"ingot.dev/ingot/compute/qemu"
 	"ingot.dev/ingot/flow/journal"
 )
+
+// openDrivers makes the drivers of a data directory's instances. shim may be
+// empty when none is launched.
+func openDrivers(data, runtime string, shim []string) (map[string]compute.Driver, error) {
+	instances, tag := filepath.Join(data, "instances"), Tag(data)
+	c, err := container.New(container.Config{
+		Dir: instances, Runtime: RuntimeDir(runtime, data), Tag: tag, Command: shim,
+	})
+	if err != nil {
+		return nil, err
+	}
+	q, err := qemu.New(qemu.Config{
+		Dir: instances, Runtime: RuntimeDir(runtime, data), Tag: tag, Command: shim,
+		Cache: filepath.Join(data, "cache", "qemu"),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return map[string]compute.Driver{compute.KindContainer: c, compute.KindQEMU: q}, nil
+}
+
+// Adopt finds a live instance of a data directory, with or without a server.
+func Adopt(ctx context.Context, data, runtime, id string) (compute.Instance, error) {
+	drivers, err := openDrivers(data, runtime, nil)
+	if err != nil {
+		return nil, err
+	}
+	return adopt(ctx, drivers, id)
+}
+
+// adopt finds an instance with the driver that made it.
+func adopt(ctx context.Context, drivers map[string]compute.Driver, id string) (compute.Instance, error) {
+	for _, driver := range drivers {
+		i, err := driver.Adopt(ctx, id)
+		if err == nil || !errors.Is(err, compute.ErrGone) {
+			return i, err
+		}
+	}
+	return nil, ingot.Errorf(ingot.CodeNotFound, "instance %s: %w; `ingot instance list` shows those that are here", id, compute.ErrGone)
+}
 
 // openBuilder makes the engine and registers the build with it.
 func (s *Server) openBuilder() {
@@ -28,16 +71,12 @@ func (s *Server) openBuilder() {
 	})
 }
 
-// sweep removes what no build and nobody else needs any more: instances that
-// were launched by hand and live, or were kept after a failure, stay.
+// sweep removes what an earlier process left and nobody needs: no build, no
+// kept failure, and not who launched an instance that still runs.
 func (s *Server) sweep(ctx context.Context) error {
-	return errors.New("not written yet")
-}
-
-// testKind is where tests and launched instances run when nothing else is said.
-func (s *Server) testKind(ctx context.Context) string {
-	if s.TestKind != "auto" {
-		return s.TestKind
+	launched, err := s.launched(ctx)
+	if err != nil {
+		return err
 	}
-	return compute.KindContainer
+	return s.builder.Sweep(ctx, launched)
 }

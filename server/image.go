@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"ingot.dev/ingot"
 	"ingot.dev/ingot/admin"
 	"ingot.dev/ingot/compute"
+	"ingot.dev/ingot/compute/qemu"
 	"ingot.dev/ingot/disk"
 )
 
@@ -74,6 +76,7 @@ func (s *Server) showImage(ctx context.Context, in admin.ImageName, _ admin.Send
 const (
 	launchCPUs      = 2
 	launchMemoryMiB = 2048
+	checkMemoryMiB  = 1024
 )
 
 // launchImage starts an instance and waits until its agent answers.
@@ -92,11 +95,8 @@ func (s *Server) launchImage(ctx context.Context, in admin.ImageLaunch, send adm
 		Tags: map[string]string{purposeTag: purposeLaunched, "ami": ami.ID}, Token: rand.Text(),
 	}
 	spec.Disk = s.path("instances", spec.ID, "disk.qcow2")
-	if err := os.MkdirAll(s.path("instances", spec.ID), 0o700); err != nil {
-		return admin.Instance{}, fmt.Errorf("launching %s: %w", ami.ID, err)
-	}
-	if err := s.region.Disks.Overlay(ctx, disk.SnapshotID(ami.Snapshot), spec.Disk, 0); err != nil {
-		return admin.Instance{}, errors.Join(fmt.Errorf("launching %s: %w", ami.ID, err), os.RemoveAll(s.path("instances", spec.ID)))
+	if err := s.makeOverlay(ctx, ami, spec); err != nil {
+		return admin.Instance{}, err
 	}
 	instance, err := driver.Launch(ctx, spec)
 	if err != nil {
@@ -121,7 +121,10 @@ func awaitAgent(ctx context.Context, instance compute.Instance) error {
 
 func (s *Server) launchDriver(ctx context.Context, kind string) (compute.Driver, error) {
 	if kind == "" {
-		kind = s.testKind(ctx)
+		var err error
+		if kind, err = s.builder.DefaultTestKind(ctx); err != nil {
+			return nil, err
+		}
 	}
 	driver, ok := s.drivers[kind]
 	if !ok {
@@ -149,9 +152,8 @@ func (s *Server) checkImage(ctx context.Context, in admin.ImageName, _ admin.Sen
 	if err != nil {
 		return admin.ImageCheck{}, err
 	}
-	start := time.Now()
-	_, err = s.CheckBoot(ctx, newInstanceID(), ami)
-	return admin.ImageCheck{Seconds: time.Since(start).Seconds()}, err
+	check, err := s.checkBoot(ctx, newInstanceID(), ami)
+	return admin.ImageCheck{Boot: string(check.Boot), Reached: check.Reached, Seconds: check.After.Seconds()}, err
 }
 
 func (s *Server) exportImage(ctx context.Context, in admin.ImageExport, send admin.Send) (admin.None, error) {
@@ -202,4 +204,45 @@ func (s *Server) removeImage(ctx context.Context, in admin.ImageName, _ admin.Se
 		return admin.None{}, ingot.Errorf(ingot.CodeForbidden, "%s is a managed base: remove it with `ingot base rm`", ami.ID)
 	}
 	return admin.None{}, s.region.Deregister(ctx, ami.Account, ami.ID)
+}
+
+// CheckBoot boots an AMI in a virtual machine through the loader of its disk,
+// on a throw-away overlay.
+func (s *Server) CheckBoot(ctx context.Context, id string, ami ingot.AMI) (console string, err error) {
+	check, err := s.checkBoot(ctx, id, ami)
+	return strings.Join(check.Console, "\n"), err
+}
+
+func (s *Server) checkBoot(ctx context.Context, id string, ami ingot.AMI) (qemu.Check, error) {
+	boot := compute.BootBIOS
+	if slices.Contains(ami.BootModes, "uefi") && !slices.Contains(ami.BootModes, "bios") {
+		boot = compute.BootUEFI
+	}
+	spec := compute.Spec{
+		ID: id, Hostname: "ingot", Boot: boot, CPUs: launchCPUs, MemoryMiB: checkMemoryMiB,
+		Disk: s.path("instances", id, "disk.qcow2"), Token: rand.Text(),
+		Tags: map[string]string{purposeTag: "boot check", "ami": ami.ID},
+	}
+	// What an interrupted check left under this id goes first.
+	if old, err := s.drivers[compute.KindQEMU].Adopt(ctx, id); err == nil {
+		if err := old.Destroy(ctx); err != nil {
+			return qemu.Check{}, err
+		}
+	}
+	if err := s.makeOverlay(ctx, ami, spec); err != nil {
+		return qemu.Check{}, err
+	}
+	return qemu.BootCheck(ctx, s.drivers[compute.KindQEMU], spec)
+}
+
+// makeOverlay gives an instance its own writable disk over an AMI's snapshot.
+func (s *Server) makeOverlay(ctx context.Context, ami ingot.AMI, spec compute.Spec) error {
+	dir := filepath.Dir(spec.Disk)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("making a disk for %s: %w", spec.ID, err)
+	}
+	if err := s.region.Disks.Overlay(ctx, disk.SnapshotID(ami.Snapshot), spec.Disk, 0); err != nil {
+		return errors.Join(fmt.Errorf("making a disk for %s: %w", spec.ID, err), os.RemoveAll(dir))
+	}
+	return nil
 }

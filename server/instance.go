@@ -5,12 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
-	"ingot.dev/ingot"
 	"ingot.dev/ingot/admin"
 	"ingot.dev/ingot/compute"
 	"ingot.dev/ingot/guest"
@@ -59,19 +59,33 @@ func (s *Server) instanceIDs() ([]string, error) {
 	return ids, nil
 }
 
-// adopt finds an instance with the driver that made it.
-func (s *Server) adopt(ctx context.Context, id string) (compute.Instance, error) {
-	for _, driver := range s.drivers {
-		i, err := driver.Adopt(ctx, id)
-		if err == nil || !errors.Is(err, compute.ErrGone) {
-			return i, err
+// launched lists the instances that somebody launched and did not stop.
+func (s *Server) launched(ctx context.Context) ([]string, error) {
+	ids, err := s.instanceIDs()
+	if err != nil {
+		return nil, err
+	}
+	var launched []string
+	for _, id := range ids {
+		tags, err := s.instanceTags(id)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // never started
+		}
+		if err != nil {
+			return nil, err
+		}
+		if tags[purposeTag] != purposeLaunched {
+			continue
+		}
+		if _, err := adopt(ctx, s.drivers, id); err == nil {
+			launched = append(launched, id)
 		}
 	}
-	return nil, ingot.Errorf(ingot.CodeNotFound, "instance %s: %w; `ingot instance list` shows those that are here", id, compute.ErrGone)
+	return launched, nil
 }
 
 func (s *Server) showInstance(ctx context.Context, id string) (admin.Instance, error) {
-	i, err := s.adopt(ctx, id)
+	i, err := adopt(ctx, s.drivers, id)
 	if err != nil {
 		return admin.Instance{}, err
 	}
@@ -109,7 +123,7 @@ func (s *Server) instanceTags(id string) (map[string]string, error) {
 }
 
 func (s *Server) execInstance(ctx context.Context, in admin.InstanceExec, send admin.Send) (admin.InstanceExit, error) {
-	i, err := s.adopt(ctx, in.ID)
+	i, err := adopt(ctx, s.drivers, in.ID)
 	if err != nil {
 		return admin.InstanceExit{}, err
 	}
@@ -129,7 +143,7 @@ func (s *Server) execInstance(ctx context.Context, in admin.InstanceExec, send a
 }
 
 func (s *Server) stopInstance(ctx context.Context, in admin.InstanceName, _ admin.Send) (admin.None, error) {
-	i, err := s.adopt(ctx, in.ID)
+	i, err := adopt(ctx, s.drivers, in.ID)
 	if err != nil {
 		return admin.None{}, err
 	}

@@ -58,7 +58,6 @@ type Server struct {
 	regions *region.Set
 	region  *region.Region
 	drivers map[string]compute.Driver
-	qemu    *qemu.Driver
 }
 
 // Machines are the kinds of instances that a shim of this program can hold.
@@ -99,7 +98,7 @@ func Open(ctx context.Context, c Config) (_ *Server, err error) {
 	if s.region, err = s.regions.Region(c.Region); err != nil {
 		return nil, err
 	}
-	if err := s.openDrivers(); err != nil {
+	if s.drivers, err = openDrivers(c.Data, c.Runtime, c.Shim); err != nil {
 		return nil, err
 	}
 	s.openBuilder()

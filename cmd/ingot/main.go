@@ -103,8 +103,16 @@ func newRootCommand(a *app) *cobra.Command {
 var commands = []func(*app) *cobra.Command{
 	newServeCommand,
 	newEnvCommand,
+	newBuildCommand,
+	newToeCommand,
+	newBaseCommand,
+	newImageCommand,
+	newInstanceCommand,
+	newLogsCommand,
 	newConfigCommand,
+	newManCommand,
 	newVersionCommand,
+	newShimCommand,
 }
 
 // report prints err for people and returns the exit status.

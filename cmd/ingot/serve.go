@@ -1,0 +1,209 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"ingot.dev/ingot/admin"
+	"ingot.dev/ingot/api/sigv4"
+	"ingot.dev/ingot/client"
+	"ingot.dev/ingot/server"
+)
+
+func newServeCommand(a *app) *cobra.Command {
+	var listen string
+	serve := &cobra.Command{
+		Use:   "serve",
+		Short: "Serve the API and run builds",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := a.load()
+			if err != nil {
+				return err
+			}
+			if listen != "" {
+				s.Listen = listen
+			}
+			level := slog.LevelInfo
+			if a.debug {
+				level = slog.LevelDebug
+			}
+			log := slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: level}))
+			held, err := dataDir(s.Data).lock()
+			if err != nil {
+				return err
+			}
+			defer held.Close()
+			return serving(cmd.Context(), s, log, func(ctx context.Context, _ *connection, url string) error {
+				fmt.Fprintf(a.stderr, "listening on %s\n", url)
+				<-ctx.Done()
+				return nil
+			})
+		},
+	}
+	serve.Flags().StringVar(&listen, "listen", "", "`address` of the API; port 0 picks a free one (default 127.0.0.1:7480)")
+	return serve
+}
+
+// connection is how commands reach a server, running or embedded.
+type connection struct {
+	settings settings
+	API      *client.Client
+	Admin    *admin.Client
+	embedded bool
+}
+
+// withServer calls f with a connection to the server of the data directory, or
+// to one that is embedded in this process while f runs.
+func (a *app) withServer(ctx context.Context, f func(context.Context, *connection) error) error {
+	s, err := a.load()
+	if err != nil {
+		return err
+	}
+	d := dataDir(s.Data)
+	held, err := d.lock()
+	if errors.Is(err, errLocked) {
+		c, err := connect(s)
+		if err != nil {
+			return err
+		}
+		defer c.Admin.Close()
+		return f(ctx, c)
+	}
+	if err != nil {
+		return err
+	}
+	defer held.Close()
+	s.Listen = "127.0.0.1:0"
+	log := slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: a.embeddedLevel()}))
+	return serving(ctx, s, log, func(ctx context.Context, c *connection, _ string) error {
+		c.embedded = true
+		return f(ctx, c)
+	})
+}
+
+// embeddedLevel keeps a one-shot command's standard error for its own words.
+func (a *app) embeddedLevel() slog.Level {
+	if a.debug {
+		return slog.LevelDebug
+	}
+	return slog.LevelError
+}
+
+// connect reaches the running server of a data directory.
+func connect(s settings) (*connection, error) {
+	d := dataDir(s.Data)
+	endpoint, err := d.readEndpoint()
+	if err != nil {
+		return nil, err
+	}
+	key, err := d.readCredentials()
+	if err != nil {
+		return nil, fmt.Errorf("reading the access key: %w", err)
+	}
+	return &connection{
+		settings: s,
+		API: &client.Client{
+			Endpoint: endpoint, Region: s.Region,
+			AccessKeyID: key.AccessKeyID, SecretAccessKey: key.SecretAccessKey,
+		},
+		Admin: admin.NewClient(adminSocket(s)),
+	}, nil
+}
+
+func adminSocket(s settings) string {
+	return filepath.Join(server.RuntimeDir(s.Runtime, s.Data), "admin.sock")
+}
+
+// closeGrace is how long a server may take to hand over; the contract is 10 s.
+const closeGrace = 8 * time.Second
+
+// serving runs a server on a locked data directory while f runs. The API
+// listens, and the endpoint is written before f is called.
+func serving(ctx context.Context, s settings, log *slog.Logger, f func(ctx context.Context, c *connection, url string) error) (err error) {
+	d := dataDir(s.Data)
+	key, err := d.ensureCredentials(s.Region)
+	if err != nil {
+		return err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("finding this program for shims: %w", err)
+	}
+	srv, err := server.Open(ctx, server.Config{
+		Data: s.Data, Runtime: s.Runtime, Account: s.Account, Region: s.Region,
+		BuildKind: s.BuildKind, TestKind: s.TestKind, Shim: []string{self, "shim"}, Log: log,
+		Key: sigv4.Credential{
+			AccessKeyID: key.AccessKeyID, Secret: key.SecretAccessKey, Account: s.Account,
+			Principal: "arn:aws:iam::" + s.Account + ":user/administrator",
+		},
+	})
+	if err != nil {
+		return err
+	}
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeGrace)
+		defer cancel()
+		err = errors.Join(err, srv.Close(ctx))
+	}()
+
+	api, err := net.Listen("tcp", s.Listen)
+	if err != nil {
+		return fmt.Errorf("listening on %s: %w", s.Listen, err)
+	}
+	stopAPI := serveHTTP(api, srv.API, log)
+	defer stopAPI()
+	if err := os.RemoveAll(adminSocket(s)); err != nil {
+		return fmt.Errorf("removing an old socket: %w", err)
+	}
+	adm, err := net.Listen("unix", adminSocket(s))
+	if err != nil {
+		return fmt.Errorf("listening for commands: %w", err)
+	}
+	stopAdmin := serveHTTP(adm, srv.Admin(), log)
+	defer stopAdmin()
+
+	url := "http://" + api.Addr().String()
+	if err := writeFileAtomic(d.path("endpoint"), []byte(url+"\n")); err != nil {
+		return fmt.Errorf("writing the endpoint: %w", err)
+	}
+	c, err := connect(s)
+	if err != nil {
+		return err
+	}
+	defer c.Admin.Close()
+	return f(ctx, c, url)
+}
+
+// serveHTTP serves until stop is called, which ends requests under way.
+func serveHTTP(l net.Listener, h http.Handler, log *slog.Logger) (stop func()) {
+	srv := &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			log.Error("serving", "address", l.Addr(), "error", err)
+		}
+	}()
+	return func() {
+		if err := srv.Close(); err != nil {
+			log.Error("closing", "address", l.Addr(), "error", err)
+		}
+		<-done
+	}
+}
