@@ -150,7 +150,7 @@ func TestBoto3(t *testing.T) {
 func BenchmarkGetComponent(b *testing.B) {
 	s := start(b)
 	arn := s.createComponent("demo", "1.0.0", docBuild)
-	r, err := http.NewRequest("GET", s.URL+"/GetComponent?componentBuildVersionArn="+arn, nil)
+	r, err := http.NewRequest("GET", s.URL+"/GetComponent?componentBuildVersionArn="+arn, http.NoBody)
 	if err != nil {
 		b.Fatal(err)
 	}
