@@ -62,27 +62,45 @@ func (c referenceChecker) input(in input) {
 		nodes = in.node.Items
 	}
 	for i, t := range in.texts {
+		refs := c.finder(nodes[i])
 		for _, p := range t {
 			if p.ref != nil {
-				c.reference(c.place(nodes[i], p.text), p.ref)
+				c.reference(refs.find(p.text), p.ref)
 			}
 		}
+		others := c.finder(nodes[i])
 		_, foreign := parseTemplate(nodes[i].Text)
 		for _, body := range foreign {
-			c.Warnf(c.place(nodes[i], body), "'{{ %s }}' is no expression of component documents and stays as it is", body)
+			c.Warnf(others.find(body), "'{{ %s }}' is no expression of component documents and stays as it is", body)
 		}
 	}
 }
 
-// place is the place of an expression inside of a scalar. Where it cannot be
-// found in the source, because of escapes or folding, it is the scalar's.
-func (c *checker) place(n *yamldoc.Node, text string) *yamldoc.Node {
-	at := *n
-	at.Text = text
+// finder finds the places of one expression after another inside of a scalar.
+type finder struct {
+	node  *yamldoc.Node
+	lines []string // the scalar's part of the source
+	line  int      // index into lines
+	from  int      // byte of that line
+}
+
+func (c *checker) finder(n *yamldoc.Node) *finder {
+	first := min(n.Line-1, len(c.lines))
 	last := min(len(c.lines), n.Line+strings.Count(n.Text, "\n")+1)
-	for line := n.Line; line <= last; line++ {
-		if i := strings.Index(c.lines[line-1], text); i >= 0 && (line > n.Line || i+1 >= n.Column) {
-			at.Line, at.Column = line, utf8.RuneCountInString(c.lines[line-1][:i])+1
+	return &finder{node: n, lines: c.lines[first:last], from: n.Column - 1}
+}
+
+// find is the next place of a text. Where it is not in the source as such,
+// because of escapes or folding, the place is the scalar's from there on.
+func (f *finder) find(text string) *yamldoc.Node {
+	at := *f.node
+	at.Text = text
+	for ; f.line < len(f.lines); f.line, f.from = f.line+1, 0 {
+		line := f.lines[f.line]
+		from := min(f.from, len(line))
+		if i := strings.Index(line[from:], text); i >= 0 {
+			f.from = from + i + len(text)
+			at.Line, at.Column = at.Line+f.line, utf8.RuneCountInString(line[:from+i])+1
 			break
 		}
 	}

@@ -210,16 +210,17 @@ func (c stepChecker) value(m *module.Module, in module.Input, n *yamldoc.Node) i
 	if len(nodes) == 0 && in.Required {
 		c.fault(n, "Field '%s' in the inputs of action %s must have at least one item", in.Name, m.Name)
 	}
+	valid := true
 	for _, item := range nodes {
 		if item.Kind != yamldoc.Scalar && (item.Kind != yamldoc.Null || !v.list) { // a null item is an empty text
 			name := in.Name + strings.TrimPrefix(item.Path, n.Path)
 			c.fault(item, "Field '%s' in the inputs of action %s must be a %s%s", name, m.Name, expected(in, v.list), yamldoc.UnquotedHint(item))
-			return v
+			valid = false
 		}
 		t, _ := parseTemplate(item.Text)
 		v.texts = append(v.texts, t)
 	}
-	if raw, ok := v.constant(); ok {
+	if raw, ok := v.constant(); ok && valid {
 		if _, err := m.Convert(in, raw, c.options.Platform); err != nil {
 			c.fault(n, "%v", err)
 		}

@@ -66,6 +66,7 @@ type run struct {
 	log         *slog.Logger // application.log
 	files       []io.Closer
 	environment environment
+	env         []string // environment for processes
 	documents   []*Document
 	variables   []map[string]string // by document
 	referenced  map[string]bool     // outputKeys of steps that later ones refer to
@@ -89,6 +90,7 @@ func open(req Request, o Options) (*run, error) {
 		r.state = newState(req, o.Now())
 	}
 	r.environment = newEnvironment(r.state.Request.Environment)
+	r.env = r.environment.list()
 	if err := r.openLogs(); err != nil {
 		return nil, errors.Join(err, r.close())
 	}

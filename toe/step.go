@@ -99,7 +99,7 @@ func (s *stepRun) attempt(ctx context.Context) (err error) {
 	m := s.step.module
 	s.console.Printf(module.Info, "%s: STARTED EXECUTION", m.Name)
 	s.outputs, err = m.Run(ctx, &module.Call{
-		Inputs: s.inputs, Dir: s.run.state.Request.WorkingDirectory, Env: s.run.environment.list(), Console: s.console,
+		Inputs: s.inputs, Dir: s.run.state.Request.WorkingDirectory, Env: s.run.env, Console: s.console,
 	})
 	s.run.log.Debug("attempt ended", "phase", s.phase, "step", s.step.Name, "attempt", s.run.state.Attempt, "error", err)
 	if timeout := (*timeoutError)(nil); err != nil && errors.As(context.Cause(ctx), &timeout) {

@@ -20,6 +20,9 @@ func (c *Checker) Errorf(n *Node, format string, args ...any) { c.add(Error, n, 
 func (c *Checker) Warnf(n *Node, format string, args ...any) { c.add(Warning, n, format, args) }
 
 func (c *Checker) add(s Severity, n *Node, format string, args []any) {
+	if len(c.Findings) >= maxFindings {
+		return
+	}
 	c.Findings = append(c.Findings, Finding{
 		Line: n.Line, Column: n.Column, Path: n.Path, Value: shorten(n.Text),
 		Message: fmt.Sprintf(format, args...), Severity: s,

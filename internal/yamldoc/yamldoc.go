@@ -23,6 +23,7 @@ import (
 const (
 	maxDepth    = 100    // nesting of lists and mappings
 	maxExpanded = 10_000 // nodes that aliases and merges may add
+	maxFindings = 1000   // more help nobody
 )
 
 // Kind is the shape of a Node.
@@ -90,7 +91,7 @@ func Parse(data []byte, maxSize int) (*Node, Findings) {
 	case errors.Is(err, io.EOF):
 		return nil, fault(1, 1, "the document is empty")
 	case err != nil:
-		return nil, decodeFault(err)
+		return nil, decodeFault(err, data)
 	}
 	c := converter{active: map[*yaml.Node]bool{}}
 	root := c.node(doc.Content[0], "", 0)
@@ -98,7 +99,7 @@ func Parse(data []byte, maxSize int) (*Node, Findings) {
 	if err := dec.Decode(&second); err == nil {
 		c.errorf(&second, "", "a second YAML document is not allowed")
 	} else if !errors.Is(err, io.EOF) {
-		c.findings = append(c.findings, decodeFault(err)...)
+		c.findings = append(c.findings, decodeFault(err, data)...)
 	}
 	return root, c.findings.Sort()
 }
@@ -121,14 +122,19 @@ func fault(line, column int, text string) Findings {
 var decoderLine = regexp.MustCompile(`line (\d+)`)
 
 // decodeFault makes a finding of the decoder's error. Not every error carries
-// a mark; some name the line in their text only.
-func decodeFault(err error) Findings {
+// a mark; some name the line in their text only, and some the line behind the
+// last one.
+func decodeFault(err error, data []byte) Findings {
 	line, column := 0, 0
 	if le := (*yaml.LoadError)(nil); errors.As(err, &le) {
 		line, column = le.Mark.Line, le.Mark.Column
 	}
 	if m := decoderLine.FindStringSubmatch(err.Error()); line == 0 && m != nil {
 		line, _ = strconv.Atoi(m[1])
+	}
+	last := 1 + strings.Count(strings.TrimSuffix(string(data), "\n"), "\n")
+	if !bytes.ContainsAny(data, "\r\u0085\u2028\u2029") { // YAML's other line ends
+		line = min(line, last)
 	}
 	return fault(max(line, 1), max(column, 1), strings.TrimPrefix(err.Error(), "yaml: "))
 }
@@ -142,6 +148,9 @@ type converter struct {
 }
 
 func (c *converter) errorf(n *yaml.Node, path, format string, args ...any) {
+	if len(c.findings) >= maxFindings {
+		return
+	}
 	c.findings = append(c.findings, Finding{
 		Line: max(n.Line, 1), Column: max(n.Column, 1), Path: path, Value: shorten(n.Value),
 		Message: fmt.Sprintf(format, args...), Severity: Error,

@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -186,7 +187,9 @@ type lineSink struct {
 // readFrom ends with the pipe: at its end, its deadline or any read error
 // there is nothing more to log.
 func (s *lineSink) readFrom(r io.Reader) {
-	chunk := make([]byte, maxLine)
+	buffer := chunks.Get().(*[maxLine]byte)
+	defer chunks.Put(buffer)
+	chunk := buffer[:]
 	for {
 		n, err := r.Read(chunk)
 		s.copy.Write(chunk[:n]) // a tail or io.Discard: neither fails
@@ -199,6 +202,9 @@ func (s *lineSink) readFrom(r io.Reader) {
 		s.console.Output(s.stream, s.buf)
 	}
 }
+
+// chunks are read buffers: most steps print little, and there are many steps.
+var chunks = sync.Pool{New: func() any { return new([maxLine]byte) }}
 
 func (s *lineSink) add(data []byte) {
 	end := bytes.LastIndexByte(data, '\n') + 1
