@@ -56,17 +56,20 @@ func (s *Store) linkCached(ctx context.Context, id SnapshotID, path string) erro
 // withCached calls use with the path of the cached disk of id, which stays
 // there that long.
 func (s *Store) withCached(ctx context.Context, id SnapshotID, use func(cached string) error) (err error) {
-	m, let, err := s.hold(id)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, let()) }()
 	path := s.cachedPath(id)
 	unlock, err := s.names.lock(ctx, path)
 	if err != nil {
 		return err
 	}
 	defer unlock()
+	// Delete unlinks the manifest before it comes for this lock to remove the
+	// cached disk: what is cached below belongs to the manifest read here, even
+	// if another snapshot gets the id.
+	m, let, err := s.hold(id)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, let()) }()
 	if err := s.fillCache(ctx, m, path); err != nil {
 		return fmt.Errorf("materialising %s: %w", id, err)
 	}

@@ -59,7 +59,8 @@ func readNames(dir string) ([]string, error) {
 // noSpace turns "no space left" into an error that says where and how much
 // there is; other errors pass. path need not exist, its folder must.
 func noSpace(path string, err error) error {
-	if !errors.Is(err, unix.ENOSPC) && !errors.Is(err, unix.EDQUOT) {
+	full := errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT)
+	if !full || ingot.ErrorCode(err) == ingot.CodeUnavailable { // it was told already
 		return err
 	}
 	return ingot.Errorf(ingot.CodeUnavailable,

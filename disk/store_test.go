@@ -311,6 +311,61 @@ func TestStat(t *testing.T) {
 	}
 }
 
+// TestIDUsedAgain gives an id to other disks while others read it: what is
+// materialised is never of an earlier one.
+func TestIDUsedAgain(t *testing.T) {
+	s := openTest(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	var readers sync.WaitGroup
+	for range 3 {
+		readers.Go(func() {
+			for ctx.Err() == nil {
+				if _, err := s.Materialise(ctx, testID(1)); err != nil && ctx.Err() == nil && ingot.ErrorCode(err) != ingot.CodeNotFound {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	for i := range 30 {
+		d, all := testDisk(2, byte(i+1))
+		put(t, s, testID(1), "", d, all)
+		check(t, s, testID(1), d.bytes())
+		if err := s.Delete(context.Background(), testID(1)); err != nil {
+			t.Error(err)
+		}
+	}
+	cancel()
+	readers.Wait()
+	if left := files(t, s.cacheDir); len(left) != 1 {
+		t.Errorf("the cache holds %q, want only the boot id", left)
+	}
+}
+
+// TestCacheIsBounded keeps the disks used last.
+func TestCacheIsBounded(t *testing.T) {
+	s := openTest(t)
+	s.MaxCached = 2
+	for i := range 4 {
+		d, all := testDisk(1, byte(i+1))
+		put(t, s, testID(i), "", d, all)
+		check(t, s, testID(i), d.bytes())
+		first, _ := testDisk(1, 1)
+		check(t, s, testID(0), first.bytes())
+	}
+	want := []string{filepath.Join(s.cacheDir, bootFile), s.cachedPath(testID(0)), s.cachedPath(testID(3))}
+	if d := cmp.Diff(want, files(t, s.cacheDir)); d != "" {
+		t.Errorf("the cache (-want +got):\n%s", d)
+	}
+	// Another boot of the host: the files may be incomplete.
+	if err := os.WriteFile(filepath.Join(s.cacheDir, bootFile), []byte("earlier"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	reopen(t, s)
+	if left := files(t, s.cacheDir); len(left) != 1 {
+		t.Errorf("the cache holds %q after a boot, want only the boot id", left)
+	}
+}
+
 // TestConcurrentUse makes and deletes snapshots that share blocks.
 func TestConcurrentUse(t *testing.T) {
 	s := openTest(t)
