@@ -117,9 +117,11 @@ func (c *Client) Exec(ctx context.Context, cmd Command, stdin io.Reader, emit fu
 	if err != nil {
 		return 0, fmt.Errorf("encoding command %s: %w", cmd.ID, err)
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	body := io.Reader(bytes.NewReader(append(head, '\n')))
 	if stdin != nil {
-		body = io.MultiReader(body, stdin)
+		body = abandonable(ctx, io.MultiReader(body, stdin))
 	}
 	path := "/v1/commands/" + url.PathEscape(cmd.ID)
 	if bound {
@@ -248,7 +250,7 @@ func (c *Client) Inventory(ctx context.Context) (Inventory, error) {
 // follow posts body and reads the numbered events of the answer.
 func (c *Client) follow(ctx context.Context, path string, body io.Reader, from int64, emit func(Event) error) error {
 	ctx, cancel := context.WithCancel(ctx)
-	defer cancel() // ends the request body's copy, too
+	defer cancel()
 	sep := "?"
 	if strings.Contains(path, "?") {
 		sep = "&"
@@ -257,8 +259,22 @@ func (c *Client) follow(ctx context.Context, path string, body io.Reader, from i
 	if err != nil {
 		return err
 	}
-	defer res.Body.Close()
-	return readEvents(ctx, res.Body, from, emit)
+	err = readEvents(ctx, res.Body, from, emit)
+	cancel() // first: closing waits for the request's body otherwise
+	res.Body.Close()
+	return err
+}
+
+// abandonable reads r until ctx ends, even while a read of r is under way: the
+// connection could not tell the guest that the call is over before it returns.
+func abandonable(ctx context.Context, r io.Reader) io.Reader {
+	out, in := io.Pipe()
+	context.AfterFunc(ctx, func() { out.CloseWithError(context.Cause(ctx)) })
+	go func() {
+		_, err := io.Copy(in, r)
+		in.CloseWithError(err)
+	}()
+	return out
 }
 
 // call sends a request and decodes a JSON answer of at most limit bytes into out.

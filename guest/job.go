@@ -119,7 +119,9 @@ func (s *Server) execute(sp *spool, req toe.Request) {
 	if err != nil {
 		res = toe.Result{ExecutionID: req.ExecutionID, Status: "failed", FailureMessage: err.Error()}
 	}
-	sp.end(Event{Result: &res})
+	if err := sp.end(Event{Result: &res}); err != nil {
+		s.Logf("keeping the result of %s: %v", sp.path, err)
+	}
 }
 
 // command starts a command, or attaches to it.
@@ -151,13 +153,18 @@ func (s *Server) command(w http.ResponseWriter, r *http.Request) {
 		defer func() { ended.Wait(); s.discard("command", id) }()
 	}
 	if start {
-		ended.Go(func() { execCommand(ctx, cmd, body, j.spool) })
+		ended.Go(func() {
+			if err := execCommand(ctx, cmd, body, j.spool); err != nil {
+				s.Logf("keeping the events of command %s: %v", id, err)
+			}
+		})
 	}
 	s.stream(w, r, j.spool)
 }
 
-// execCommand runs cmd and writes its output and exit status to sp.
-func execCommand(ctx context.Context, cmd Command, stdin io.Reader, sp *spool) {
+// execCommand runs cmd and writes its output and exit status to sp. The error
+// is of the writing.
+func execCommand(ctx context.Context, cmd Command, stdin io.Reader, sp *spool) error {
 	c := exec.CommandContext(ctx, cmd.Args[0], cmd.Args[1:]...)
 	c.Env = append([]string{safePath, "HOME=/root", "LANG=C.UTF-8"}, cmd.Env...)
 	c.Dir = cmd.Dir
@@ -171,9 +178,9 @@ func execCommand(ctx context.Context, cmd Command, stdin io.Reader, sp *spool) {
 		return sp.append(Event{Stream: stream, Line: line})
 	})
 	if err != nil {
-		sp.append(Event{Stream: "stderr", Line: err.Error()}) // the exit status says it, too
+		err = sp.append(Event{Stream: "stderr", Line: err.Error()})
 	}
-	sp.end(Event{Exit: &exit})
+	return errors.Join(err, sp.end(Event{Exit: &exit}))
 }
 
 // runPiped runs c, emits its output by lines and returns its exit status, as a

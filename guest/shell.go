@@ -57,13 +57,14 @@ func (c *Client) Shell(ctx context.Context, sh Shell, in io.Reader, resize <-cha
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	body, frames := io.Pipe()
-	defer body.Close()
+	context.AfterFunc(ctx, func() { body.CloseWithError(context.Cause(ctx)) })
 	go sendFrames(ctx, frames, append(head, '\n'), in, resize)
 	res, err := c.do(ctx, "POST", "/v1/shell", body)
 	if err != nil {
 		return 0, fmt.Errorf("starting a shell: %w", err)
 	}
 	defer res.Body.Close()
+	defer cancel() // first: closing waits for the request's body otherwise
 	if _, err := io.Copy(out, res.Body); err != nil {
 		return 0, fmt.Errorf("reading the terminal: %w", interrupted(ctx, err))
 	}

@@ -116,16 +116,20 @@ func (s *spool) write(e Event) error {
 }
 
 // end writes the last event of this boot. If that is not possible, as on a
-// full disk, the event is kept in memory instead.
-func (s *spool) end(e Event) {
+// full disk, the event is kept in memory instead, so that callers get their end.
+func (s *spool) end(e Event) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := errors.Join(s.write(e), s.f.Sync()); err != nil && s.last.Result != e.Result && s.last.Exit != e.Exit {
+	err := s.write(e)
+	if err != nil {
 		e.Seq, e.Time = s.seq+1, time.Now().UnixMilli()
 		s.extra = &e
+	} else {
+		err = s.f.Sync()
 	}
 	s.ended = true
 	s.wake()
+	return err
 }
 
 func (s *spool) wake() {

@@ -22,7 +22,7 @@ import (
 const (
 	pingAfter   = 15 * time.Second
 	pingTimeout = 45 * time.Second // an emulated guest under load may be slow
-	frameSize   = 64 << 10
+	frameSize   = 1 << 20
 )
 
 func http2Config() *http.HTTP2Config {
@@ -80,6 +80,7 @@ func (c *watchedConn) Close() error {
 func readEvents(ctx context.Context, r io.Reader, from int64, emit func(Event) error) error {
 	lines := bufio.NewScanner(r)
 	lines.Buffer(make([]byte, 64<<10), maxEvent)
+	lines.Split(wholeLines)
 	for next := from + 1; lines.Scan(); next++ {
 		var e Event
 		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
@@ -93,6 +94,18 @@ func readEvents(ctx context.Context, r io.Reader, from int64, emit func(Event) e
 		}
 	}
 	return interrupted(ctx, lines.Err())
+}
+
+// wholeLines splits like bufio.ScanLines, but a last line without its end was
+// cut off with the connection and does not count.
+func wholeLines(data []byte, atEOF bool) (advance int, token []byte, err error) {
+	if i := bytes.IndexByte(data, '\n'); i >= 0 {
+		return i + 1, data[:i], nil
+	}
+	if atEOF && len(data) > 0 {
+		return 0, nil, io.ErrUnexpectedEOF
+	}
+	return 0, nil, nil
 }
 
 // interrupted tells the caller's own cancellation from a lost connection.
