@@ -69,24 +69,21 @@ var (
 	ssmBody      = regexp.MustCompile(`^([A-Za-z0-9_./:-]+|resolve\((aws:ssm:)?[A-Za-z0-9_./:-]+\))$`)
 )
 
+// maxExpression is how far the closing braces may be, in bytes. It keeps
+// parsing linear.
+const maxExpression = 4096
+
 // parseTemplate splits a text. foreign are the bodies that are not of our
 // grammar and stay text.
 func parseTemplate(s string) (t template, foreign []string) {
-	literal := func(text string) {
-		if n := len(t); n > 0 && t[n-1].ref == nil {
-			t[n-1].text += text
-		} else if text != "" {
-			t = append(t, part{text: text})
-		}
-	}
-	for s != "" {
-		start := strings.Index(s, "{{")
-		if start < 0 {
+	literal := 0 // where the literal text before at begins
+	for at := 0; ; {
+		next := strings.Index(s[at:], "{{")
+		if next < 0 {
 			break
 		}
-		literal(s[:start])
-		s = s[start:]
-		length, body, isExpression := scan(s)
+		at += next
+		length, body, isExpression := scan(s[at:])
 		ref := (*reference)(nil)
 		if isExpression {
 			if ref = parseBody(body); ref == nil {
@@ -94,20 +91,24 @@ func parseTemplate(s string) (t template, foreign []string) {
 			}
 		}
 		if ref != nil {
-			t = append(t, part{text: s[:length], ref: ref})
-		} else {
-			literal(s[:length])
+			if literal < at {
+				t = append(t, part{text: s[literal:at]})
+			}
+			t = append(t, part{text: s[at : at+length], ref: ref})
+			literal = at + length
 		}
-		s = s[length:]
+		at += length
 	}
-	literal(s)
+	if literal < len(s) {
+		t = append(t, part{text: s[literal:]})
+	}
 	return t, foreign
 }
 
 // scan looks at a text that begins with {{ and says how much of it belongs
 // together: an expression with its body, or literal braces.
 func scan(s string) (length int, body string, isExpression bool) {
-	line, _, _ := strings.Cut(s, "\n")
+	line, _, _ := strings.Cut(s[:min(len(s), maxExpression)], "\n")
 	if strings.HasPrefix(line, "{{{") { // belongs to Dockerfile templates
 		if end := strings.Index(line, "}}}"); end >= 0 {
 			return end + 3, "", false
