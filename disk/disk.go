@@ -20,6 +20,16 @@
 //	Overlay   snapshot → raw disk in the cache → qcow2 overlay of the instance
 //	Expose    overlay → writable raw file, for a loop device or an offline edit
 //	Snapshot  overlay → changed extents → blocks that differ from the parent's
+//
+// Overlay and Expose rather than a copy of the disk: measured with a Debian
+// disk of 4 GiB, 490 MiB of it used, on ext4 (no reflinks), two busy cores;
+// milliseconds, medians of five interleaved rounds, so read the ratios.
+//
+//	                      make  loop mount  write 50 MB, fsync  unmount, close  all
+//	overlay, exposed       233          50                1234             163  1795
+//	same, flushes passed   157          52                1610             369  2202
+//	same, cache.direct     180          57                2005             131  2494
+//	sparse copy           2835         500                1647             137  4551
 package disk
 
 import (
