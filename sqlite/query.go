@@ -42,8 +42,7 @@ func (s reader) List(ctx context.Context, q ingot.Query) (ingot.Page, error) {
 		return ingot.Page{}, err
 	}
 	var page ingot.Page
-	err = s.each(ctx, `SELECT `+recordColumns+` FROM (`+sel.text+`) AS entry
-		JOIN record ON record.id = entry.record ORDER BY entry.position`, sel.args, func(rows *sql.Rows) error {
+	err = s.each(ctx, entriesQuery(sel), sel.args, func(rows *sql.Rows) error {
 		r, err := scanRecord(rows)
 		page.Records = append(page.Records, r.Record)
 		return err
@@ -57,6 +56,12 @@ func (s reader) List(ctx context.Context, q ingot.Query) (ingot.Page, error) {
 		page.Next = string(position(listOf(q), last.ARN, last.Created.UnixNano()))
 	}
 	return page, nil
+}
+
+// entriesQuery reads the records of selected postings, in their order.
+func entriesQuery(sel selection) string {
+	return `SELECT ` + recordColumns + ` FROM (` + sel.text + `) AS entry
+		JOIN record ON record.id = entry.record ORDER BY entry.position`
 }
 
 // Count implements ingot.RecordReader.

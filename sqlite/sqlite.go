@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/url"
+	"os"
 	"path/filepath"
 	"runtime"
 	"time"
@@ -43,6 +44,9 @@ var _ ingot.Store = (*DB)(nil)
 // Open opens the file at path, creates it if need be, and brings its tables up
 // to date. Close it after use.
 func Open(ctx context.Context, path string) (*DB, error) {
+	if err := createPrivate(path); err != nil {
+		return nil, fmt.Errorf("creating database: %w", err)
+	}
 	writer, err := openPool(path, 1, "_txlock=immediate", "_pragma=journal_mode(WAL)", "_pragma=synchronous(FULL)")
 	if err != nil {
 		return nil, err
@@ -55,6 +59,16 @@ func Open(ctx context.Context, path string) (*DB, error) {
 		return nil, errors.Join(err, writer.Close())
 	}
 	return &DB{reader: reader{newSession(readers)}, writes: newSession(writer)}, nil
+}
+
+// createPrivate makes the file readable for its owner only, if it is new: it
+// holds keys. SQLite gives its companion files the same mode.
+func createPrivate(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	return f.Close()
 }
 
 // openPool makes a pool of connections that is never shrunk: opening a
