@@ -32,7 +32,7 @@ func Check(data []byte, o CheckOptions) (*Document, Findings) {
 	if root == nil {
 		return nil, findings
 	}
-	c := checker{options: o, lines: strings.Split(string(data), "\n"), document: &Document{Path: o.Path}}
+	c := checker{options: o, lines: strings.Split(strings.TrimPrefix(string(data), "\ufeff"), "\n"), document: &Document{Path: o.Path}}
 	c.Findings = findings
 	if c.Mapping(root, "the document", "schemaVersion", "name", "description", "parameters", "constants", "phases") {
 		c.header(root)

@@ -78,16 +78,21 @@ func (c referenceChecker) input(in input) {
 
 // finder finds the places of one expression after another inside of a scalar.
 type finder struct {
-	node  *yamldoc.Node
-	lines []string // the scalar's part of the source
-	line  int      // index into lines
-	from  int      // byte of that line
+	node   *yamldoc.Node
+	lines  []string // what is left of the scalar's part of the source
+	line   int      // number of the first of them
+	column int      // of its first character
 }
 
 func (c *checker) finder(n *yamldoc.Node) *finder {
 	first := min(n.Line-1, len(c.lines))
 	last := min(len(c.lines), n.Line+strings.Count(n.Text, "\n")+1)
-	return &finder{node: n, lines: c.lines[first:last], from: n.Column - 1}
+	f := &finder{node: n, lines: slices.Clone(c.lines[first:last]), line: n.Line, column: 1}
+	for len(f.lines) > 0 && f.column < n.Column && f.lines[0] != "" {
+		_, size := utf8.DecodeRuneInString(f.lines[0])
+		f.lines[0], f.column = f.lines[0][size:], f.column+1
+	}
+	return f
 }
 
 // find is the next place of a text. Where it is not in the source as such,
@@ -95,14 +100,15 @@ func (c *checker) finder(n *yamldoc.Node) *finder {
 func (f *finder) find(text string) *yamldoc.Node {
 	at := *f.node
 	at.Text = text
-	for ; f.line < len(f.lines); f.line, f.from = f.line+1, 0 {
-		line := f.lines[f.line]
-		from := min(f.from, len(line))
-		if i := strings.Index(line[from:], text); i >= 0 {
-			f.from = from + i + len(text)
-			at.Line, at.Column = at.Line+f.line, utf8.RuneCountInString(line[:from+i])+1
-			break
+	for ; len(f.lines) > 0; f.lines, f.line, f.column = f.lines[1:], f.line+1, 1 {
+		before, after, found := strings.Cut(f.lines[0], text)
+		if !found {
+			continue
 		}
+		at.Line, at.Column = f.line, f.column+utf8.RuneCountInString(before)
+		f.lines[0] = after
+		f.column = at.Column + utf8.RuneCountInString(text)
+		break
 	}
 	return &at
 }
