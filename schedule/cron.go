@@ -93,7 +93,7 @@ func parseDayOfMonth(s string) (func(int, time.Month, int) bool, error) {
 	if number, ok := strings.CutSuffix(s, "W"); ok {
 		day, err := days.value(number)
 		if err != nil {
-			return nil, fmt.Errorf("W follows a single day, as in 15W: %w", err)
+			return nil, fmt.Errorf("day-of-month: W follows a single day, as in 15W: %w", err)
 		}
 		return func(y int, m time.Month, d int) bool { return d == nearestWeekday(y, m, day) }, nil
 	}
@@ -109,7 +109,7 @@ func parseDayOfWeek(s string) (func(int, time.Month, int) bool, error) {
 	if name, ok := strings.CutSuffix(s, "L"); ok {
 		day, err := weekdays.value(name)
 		if err != nil {
-			return nil, fmt.Errorf("L follows a single day, as in 6L: %w", err)
+			return nil, fmt.Errorf("day-of-week: L follows a single day, as in 6L: %w", err)
 		}
 		return func(y int, m time.Month, d int) bool { return weekday(y, m, d) == day && d+7 > lastDay(y, m) }, nil
 	}
