@@ -59,8 +59,13 @@ func (p Placeholders) value(prefix, name string) (string, error) {
 // formatDate writes a date in the letters yyyy MM dd HH mm ss SSS and literal "-_.".
 func formatDate(t time.Time, format string) (string, error) {
 	letters := []struct{ from, value string }{
-		{"yyyy", t.Format("2006")}, {"MM", t.Format("01")}, {"dd", t.Format("02")}, {"HH", t.Format("15")},
-		{"mm", t.Format("04")}, {"SSS", fmt.Sprintf("%03d", t.Nanosecond()/int(time.Millisecond))}, {"ss", t.Format("05")},
+		{"yyyy", t.Format("2006")},
+		{"MM", t.Format("01")},
+		{"dd", t.Format("02")},
+		{"HH", t.Format("15")},
+		{"mm", t.Format("04")},
+		{"SSS", fmt.Sprintf("%03d", t.Nanosecond()/int(time.Millisecond))},
+		{"ss", t.Format("05")},
 	}
 	var b strings.Builder
 next:

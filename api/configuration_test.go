@@ -4,8 +4,11 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"ingot.dev/ingot"
 )
 
 func TestInfrastructure(t *testing.T) { // R12, R13
@@ -165,4 +168,22 @@ func TestDistributionRefusals(t *testing.T) { // R14 to R16
 			s.refused(c.status, c.exception, "PUT", "/CreateDistributionConfiguration", obj{"name": "bad", "distributions": c.distributions}, c.part)
 		})
 	}
+}
+
+func TestQuota(t *testing.T) {
+	s := start(t)
+	records := make([]ingot.Record, 1000)
+	for i := range records {
+		name := fmt.Sprintf("c-%04d", i)
+		arn, err := ingot.ParseARN(own + "distribution-configuration/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		records[i] = ingot.Record{ARN: arn, Name: name, Created: time.Now(), Document: []byte("{}")}
+	}
+	s.put(records...)
+	in := obj{"name": "one more", "distributions": []obj{}}
+	s.refused(402, "ServiceQuotaExceededException", "PUT", "/CreateDistributionConfiguration", in, "1000")
+	s.must("DELETE", "/DeleteDistributionConfiguration?distributionConfigurationArn="+own+"distribution-configuration/c-0000", nil)
+	s.must("PUT", "/CreateDistributionConfiguration", in)
 }

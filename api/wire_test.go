@@ -77,8 +77,13 @@ func TestEmptyList(t *testing.T) {
 func TestUnknownOperation(t *testing.T) {
 	s := start(t)
 	for _, c := range [][2]string{
-		{"POST", "/NoSuchOperation"}, {"GET", "/ListComponents"}, {"POST", "/ListComponents/"},
-		{"POST", "/listComponents"}, {"PUT", "/tags/x"}, {"POST", "//ListComponents"}, {"POST", "/healthz"},
+		{"POST", "/NoSuchOperation"},
+		{"GET", "/ListComponents"},
+		{"POST", "/ListComponents/"},
+		{"POST", "/listComponents"},
+		{"PUT", "/tags/x"},
+		{"POST", "//ListComponents"},
+		{"POST", "/healthz"},
 	} {
 		s.refused(404, "UnknownOperationException", c[0], c[1], nil)
 	}
