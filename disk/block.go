@@ -148,7 +148,8 @@ func (s *Store) loadRefs() error {
 	for _, id := range ids {
 		m, err := s.readManifest(id)
 		if err != nil {
-			return err
+			// Going on would sweep the blocks of a snapshot that may yet be saved.
+			return fmt.Errorf("%w; restore the file, or move it away to give the snapshot up", err)
 		}
 		s.addRefs(digests(m.blocks))
 	}
