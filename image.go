@@ -86,6 +86,9 @@ func UpdateImage(ctx context.Context, tx RecordWriter, arn ARN, from []model.Ima
 		change(image)
 		image.State.Status = to
 		r.Status, r.Updated = string(to), now
+		if !IsImagePending(to) {
+			delete(r.Attributes, FilterCancel) // done, or too late
+		}
 		return putImage(r, image)
 	})
 	return err
