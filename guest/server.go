@@ -32,8 +32,10 @@ type Server struct {
 	// run goes on after a reboot. The clean-up before a snapshot removes it.
 	StateDirectory string
 	// Toe executes documents. emit may be called from several goroutines.
-	Toe  func(ctx context.Context, req toe.Request, emit func(toe.Event)) (toe.Result, error)
-	Logf func(format string, args ...any)
+	Toe func(ctx context.Context, req toe.Request, emit func(toe.Event)) (toe.Result, error)
+	// Leave powers off or reboots; nil is the guest's own way. Tests must set it.
+	Leave func(Power) error
+	Logf  func(format string, args ...any)
 
 	mu      sync.Mutex
 	jobs    map[string]*job
@@ -145,8 +147,12 @@ func (s *Server) power(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, fmt.Sprintf("action %q: must be off or reboot", p), http.StatusBadRequest)
 		return
 	}
+	do := s.Leave
+	if do == nil {
+		do = leave
+	}
 	s.leaving.Store(true)
-	if err := leave(p); err != nil {
+	if err := do(p); err != nil {
 		s.leaving.Store(false)
 		refuse(w, err)
 	}

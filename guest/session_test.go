@@ -29,6 +29,9 @@ func agentOf(t testing.TB, s *Server) *Client {
 	t.Helper()
 	near, far := pair(t)
 	s.Token, s.Logf = "t", t.Logf
+	if s.Leave == nil {
+		s.Leave = func(Power) error { return errors.New("a test must not leave") }
+	}
 	if s.StateDirectory == "" {
 		s.StateDirectory = t.TempDir()
 	}
@@ -301,9 +304,11 @@ func TestRunOutlivesClients(t *testing.T) {
 }
 
 func TestLeaving(t *testing.T) {
-	s := &Server{}
-	c := agentOf(t, s)
-	s.leaving.Store(true)
+	var asked Power
+	c := agentOf(t, &Server{Leave: func(p Power) error { asked = p; return nil }})
+	if err := c.Power(t.Context(), PowerReboot); err != nil || asked != PowerReboot {
+		t.Fatalf("Power = %v, the agent was asked for %q", err, asked)
+	}
 	if _, err := c.Hello(t.Context()); !errors.Is(err, ErrUnreachable) {
 		t.Errorf("Hello while the guest goes down = %v, want unreachable", err)
 	}
