@@ -17,7 +17,7 @@ import (
 )
 
 func newBaseCommand(a *app) *cobra.Command {
-	c := &cobra.Command{Use: "base", Short: "List, build, download, import and remove base images", Args: cobra.NoArgs}
+	c := &cobra.Command{Use: "base", Short: "List, build, download, import and remove base images", RunE: onlySubcommands, Args: cobra.ArbitraryArgs}
 	c.AddCommand(
 		newBaseListCommand(a), newBaseBuildCommand(a), newBasePullCommand(a),
 		newBaseImportCommand(a), newBaseRemoveCommand(a),

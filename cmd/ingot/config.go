@@ -150,7 +150,7 @@ func (s *settings) check() error {
 }
 
 func newConfigCommand(a *app) *cobra.Command {
-	config := &cobra.Command{Use: "config", Short: "Show the settings", Args: cobra.NoArgs}
+	config := &cobra.Command{Use: "config", Short: "Show the settings", RunE: onlySubcommands, Args: cobra.ArbitraryArgs}
 	config.AddCommand(&cobra.Command{
 		Use:   "print",
 		Short: "Print the settings in force",

@@ -13,7 +13,7 @@ import (
 )
 
 func newImageCommand(a *app) *cobra.Command {
-	image := &cobra.Command{Use: "image", Short: "List, launch, export and remove images", Args: cobra.NoArgs}
+	image := &cobra.Command{Use: "image", Short: "List, launch, export and remove images", RunE: onlySubcommands, Args: cobra.ArbitraryArgs}
 	image.AddCommand(
 		newImageListCommand(a), newImageShowCommand(a), newImageLaunchCommand(a),
 		newImageExportCommand(a), newImageDiffCommand(a), newImageRemoveCommand(a),

@@ -11,7 +11,7 @@ import (
 )
 
 func newInstanceCommand(a *app) *cobra.Command {
-	instance := &cobra.Command{Use: "instance", Short: "List, enter and stop instances, running or kept after a failure", Args: cobra.NoArgs}
+	instance := &cobra.Command{Use: "instance", Short: "List, enter and stop instances, running or kept after a failure", RunE: onlySubcommands, Args: cobra.ArbitraryArgs}
 	instance.AddCommand(newInstanceListCommand(a), newInstanceShellCommand(a), newInstanceStopCommand(a))
 	return instance
 }

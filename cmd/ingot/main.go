@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -76,7 +77,7 @@ func newRootCommand(a *app) *cobra.Command {
 		Short:         "A self-hosted image factory that speaks the EC2 Image Builder API",
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
+		RunE:          onlySubcommands,
 		PersistentPreRunE: func(*cobra.Command, []string) error {
 			if a.output != "text" && a.output != "json" {
 				return usagef("--output %q: must be text or json", a.output)
@@ -84,6 +85,7 @@ func newRootCommand(a *app) *cobra.Command {
 			return nil
 		},
 	}
+	root.Args = cobra.ArbitraryArgs // onlySubcommands says what is wrong with them
 	root.SetIn(a.stdin)
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
@@ -97,6 +99,19 @@ func newRootCommand(a *app) *cobra.Command {
 		root.AddCommand(command(a))
 	}
 	return root
+}
+
+// onlySubcommands is the RunE of a command that does nothing by itself.
+func onlySubcommands(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return cmd.Help()
+	}
+	text := fmt.Sprintf("unknown command %q for %q", args[0], cmd.CommandPath())
+	cmd.SuggestionsMinimumDistance = 2
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		text += fmt.Sprintf("; did you mean %s?", strings.Join(near, " or "))
+	}
+	return exitError{exitUsage, errors.New(text)}
 }
 
 // commands are the subcommands, in the order of the help text.

@@ -21,7 +21,7 @@ import (
 // status is the vendor's, too: 1 for every failure, 194 for a reboot handed
 // over.
 func newToeCommand(a *app) *cobra.Command {
-	command := &cobra.Command{Use: "toe", Short: "Run or check component documents on this host", Args: cobra.NoArgs}
+	command := &cobra.Command{Use: "toe", Short: "Run or check component documents on this host", RunE: onlySubcommands, Args: cobra.ArbitraryArgs}
 	command.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return exitError{exitFailed, err} })
 	command.AddCommand(newToeRunCommand(a), newToeValidateCommand(a))
 	return command
