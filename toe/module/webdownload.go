@@ -151,11 +151,13 @@ func (d *download) client() *http.Client {
 	}
 	return &http.Client{Transport: transport, CheckRedirect: func(_ *http.Request, via []*http.Request) error {
 		if len(via) > maxRedirects {
-			return fmt.Errorf("more than %d redirects", maxRedirects)
+			return errRedirects
 		}
 		return nil
 	}}
 }
+
+var errRedirects = fmt.Errorf("more than %d redirects", maxRedirects)
 
 // try downloads once. again says whether another try may help.
 func (d *download) try(ctx context.Context, client *http.Client) (again bool, err error) {
@@ -165,7 +167,7 @@ func (d *download) try(ctx context.Context, client *http.Client) (again bool, er
 	}
 	resp, err := client.Do(req)
 	if err != nil {
-		return true, err
+		return !errors.Is(err, errRedirects), err
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
