@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -155,16 +156,21 @@ func TestBaseBoots(t *testing.T) {
 }
 
 // bootToLogin starts the disk, without writing to it, until the serial console
-// asks for a login.
+// asks for a login and the SSH server answers: it has host keys then, and the
+// machine an address from DHCP.
 func bootToLogin(t *testing.T, path, firmware string, args ...string) error {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	start := time.Now()
+	ssh, err := freeAddress()
+	if err != nil {
+		return err
+	}
 	cmd := exec.CommandContext(ctx, "qemu-system-x86_64", append([]string{
 		"-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "1024", "-machine", "q35", "-nodefaults",
 		"-display", "none", "-no-reboot", "-serial", "stdio", "-snapshot",
 		"-drive", "file=" + path + ",format=raw,if=virtio,cache=unsafe",
-		"-netdev", "user,id=n0", "-device", "virtio-net-pci,netdev=n0,romfile=",
+		"-netdev", "user,id=n0,hostfwd=tcp:" + ssh + "-:22", "-device", "virtio-net-pci,netdev=n0,romfile=",
 	}, args...)...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	console, err := cmd.StdoutPipe()
@@ -175,13 +181,62 @@ func bootToLogin(t *testing.T, path, firmware string, args ...string) error {
 		return err
 	}
 	seen, err := readUntil(console, "debian login:")
+	if err == nil {
+		t.Logf("%s: login prompt after %.1f s", firmware, time.Since(start).Seconds())
+		go io.Copy(io.Discard, console) // ends with QEMU
+		err = awaitSSH(ctx, ssh)
+	}
 	cancel()
 	// The status is that of the kill, which is how the test ends it.
 	_ = cmd.Wait()
 	if err != nil {
-		return fmt.Errorf("%s: no login prompt after %.0f s: %w; the console ends with\n%s", firmware, time.Since(start).Seconds(), err, seen[max(0, len(seen)-2000):])
+		return fmt.Errorf("%s: not up after %.0f s: %w; the console ends with\n%s", firmware, time.Since(start).Seconds(), err, seen[max(0, len(seen)-2000):])
 	}
-	t.Logf("%s: login prompt after %.1f s", firmware, time.Since(start).Seconds())
+	t.Logf("%s: SSH answers after %.1f s", firmware, time.Since(start).Seconds())
+	return nil
+}
+
+func freeAddress() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return l.Addr().String(), l.Close()
+}
+
+// awaitSSH dials until a banner comes: QEMU accepts connections before the
+// guest has an address, and closes them.
+func awaitSSH(ctx context.Context, address string) error {
+	for again := time.NewTicker(time.Second); ; {
+		err := readBanner(ctx, address)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			return fmt.Errorf("waiting for SSH: %w", err)
+		}
+	}
+}
+
+func readBanner(ctx context.Context, address string) error {
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, "tcp", address)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		return err
+	}
+	banner := make([]byte, len("SSH-2.0"))
+	if _, err := io.ReadFull(conn, banner); err != nil {
+		return err
+	}
+	if string(banner) != "SSH-2.0" {
+		return fmt.Errorf("the banner is %q", banner)
+	}
 	return nil
 }
 

@@ -128,6 +128,11 @@ func (b *builder) mmdebstrap(ctx context.Context) (tree, error) {
 	if err := cmd.Wait(); err != nil {
 		return tree{}, toolError(ctx, "mmdebstrap", err, tail.line)
 	}
+	// Whose these are depends on whether apt's own user could enter the work
+	// directory; apt gives them to that user when it needs them.
+	for _, dir := range []string{"/var/lib/apt/lists/partial", "/var/cache/apt/archives/partial"} {
+		delete(t.owners, dir)
+	}
 	return t, errors.Join(unpackErr, drainErr)
 }
 
