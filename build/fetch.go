@@ -47,7 +47,10 @@ func (w *work) fetchTree(ctx context.Context, inst compute.Instance) error {
 	}()
 	err = unpack(r, dir)
 	r.CloseWithError(err) // ends the fetch when unpacking has failed
-	return errors.Join(err, <-fetched)
+	if fetching := <-fetched; fetching != nil {
+		return fetching // which unpack only repeats
+	}
+	return err
 }
 
 // logKey is the prefix of the keys of this step's logs. Source: workflows.md

@@ -17,6 +17,7 @@ import (
 	"ingot.dev/ingot/compute/computetest"
 	"ingot.dev/ingot/compute/container"
 	"ingot.dev/ingot/compute/shim"
+	"ingot.dev/ingot/flow"
 	"ingot.dev/ingot/flow/journal"
 	"ingot.dev/ingot/internal/testenv"
 	"ingot.dev/ingot/model"
@@ -35,6 +36,7 @@ type lab struct {
 	dir     string
 	drivers map[string]compute.Driver
 	change  func(*Config)
+	hook    func(action string, do flow.Action) flow.Action // around every action; nil: none
 
 	db      *sqlite.DB
 	regions *region.Set
@@ -47,10 +49,11 @@ const (
 	labAccount = "123456789012"
 )
 
-// newLab makes a lab whose base image is the disk at path.
-func newLab(t *testing.T, drivers map[string]compute.Driver, path string) *lab {
+// newLab makes a lab whose base image is the disk at path. change completes
+// the configuration of its builders.
+func newLab(t *testing.T, drivers map[string]compute.Driver, path string, change func(*Config)) *lab {
 	t.Helper()
-	l := &lab{T: t, dir: t.TempDir(), drivers: drivers}
+	l := &lab{T: t, dir: t.TempDir(), drivers: drivers, change: change}
 	l.start()
 	t.Cleanup(l.stop)
 	local, err := l.regions.Region(labRegion)
@@ -82,7 +85,7 @@ func (l *lab) start() {
 	log := slog.New(slog.NewTextHandler(l.Output(), nil))
 	l.engine.Log = log
 	c := Config{
-		Records: l.db, Engine: l.engine, Drivers: l.drivers, Regions: l.regions,
+		Records: l.db, Engine: hooked{l.engine, l}, Drivers: l.drivers, Regions: l.regions,
 		Dir: filepath.Join(l.dir, "builds"), Instances: filepath.Join(l.dir, "instances"),
 		Scopes: []ingot.Scope{{Account: labAccount, Region: labRegion}}, Log: log,
 	}
@@ -92,6 +95,21 @@ func (l *lab) start() {
 	l.builder = New(c)
 	l.check(l.engine.Open(context.Background()))
 	l.check(l.builder.Resume(context.Background()))
+}
+
+// hooked puts the lab's hook around every action.
+type hooked struct {
+	*journal.Engine
+	lab *lab
+}
+
+func (h hooked) Action(name string, do flow.Action) {
+	h.Engine.Action(name, func(ctx context.Context, in json.RawMessage) (any, error) {
+		if h.lab.hook != nil {
+			do = h.lab.hook(name, do)
+		}
+		return do(ctx, in)
+	})
 }
 
 // stop is the orderly end of a server.
@@ -280,4 +298,3 @@ phases:
           commands:
             - echo hello from the test
 `
-

@@ -30,10 +30,8 @@ func realLab(t *testing.T) *lab {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := newLab(t, map[string]compute.Driver{compute.KindContainer: driver}, testenv.BaseDisk())
-	l.stop()
-	l.change = func(c *Config) { c.Instances = instances }
-	l.start()
+	drivers := map[string]compute.Driver{compute.KindContainer: driver}
+	l := newLab(t, drivers, testenv.BaseDisk(), func(c *Config) { c.Instances = instances })
 	t.Cleanup(func() {
 		// What is left here is the builder's fault; the host is cleaned up first.
 		left := computetest.Leftovers(t, tag, instances, runtime)

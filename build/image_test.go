@@ -1,0 +1,465 @@
+package build
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"ingot.dev/ingot"
+	"ingot.dev/ingot/compute"
+	"ingot.dev/ingot/flow"
+	"ingot.dev/ingot/model"
+	"ingot.dev/ingot/toe"
+)
+
+// fakeLab is a lab whose instances are fakes.
+func fakeLab(t *testing.T) (*lab, *fakeDriver) {
+	t.Helper()
+	needQEMUImg(t)
+	d := newFakeDriver(t)
+	l := newLab(t, map[string]compute.Driver{compute.KindContainer: d}, smallDisk(t), func(c *Config) {
+		c.Instances, c.Boot = d.dir, bootable{}
+	})
+	return l, d
+}
+
+// bootable is a boot check that passes, or fails with an error.
+type bootable struct{ err error }
+
+func (b bootable) CheckBoot(_ context.Context, id string, ami ingot.AMI) (string, error) {
+	if id == "" || ami.Snapshot == "" {
+		return "", errors.New("CheckBoot was not told what to boot")
+	}
+	return "login:", b.err
+}
+
+// tested switches the tests of an image on.
+func tested(i *model.Image) { i.ImageTestsConfiguration.ImageTestsEnabled = new(true) }
+
+// wantClean checks that a finished build left no instance, and so many snapshots.
+func (l *lab) wantClean(d *fakeDriver, snapshots int) {
+	l.Helper()
+	if live := d.live(); len(live) > 0 {
+		l.Errorf("instances %v are left", live)
+	}
+	if got := l.snapshots(); got != snapshots {
+		l.Errorf("%d snapshots are left, want %d", got, snapshots)
+	}
+}
+
+func (l *lab) wantSteps(arn ingot.ARN, workflow string, want model.WorkflowExecutionStatus, steps ...string) {
+	l.Helper()
+	status, got := l.workflow(arn, workflow)
+	if diff := cmp.Diff(steps, got); status != want || diff != "" {
+		l.Errorf("the %s workflow is %s, want %s; steps (-want +got):\n%s", workflow, status, want, diff)
+	}
+}
+
+var builtSteps = []string{
+	"LaunchBuildInstance COMPLETED", "ApplyBuildComponents COMPLETED", "InventoryCollection COMPLETED",
+	"RunSanitizeScript COMPLETED", "CreateOutputAMI COMPLETED", "TerminateBuildInstance COMPLETED",
+}
+
+var testedSteps = []string{
+	"LaunchTestInstance COMPLETED", "ApplyTestComponents COMPLETED", "TerminateTestInstance COMPLETED", "CheckBoot COMPLETED",
+}
+
+func TestBuild(t *testing.T) {
+	l, d := fakeLab(t)
+	d.execute = func(_ context.Context, req toe.Request, emit func(toe.Event)) (toe.Result, error) {
+		emit(event(req.Documents[0].Path, "phases "+strings.Join(req.Phases, ",")+" in "+req.Environment["IMAGE_PHASE"]))
+		return toe.Result{Status: "success", ExecutedStepCount: 1}, nil
+	}
+	arn := l.image("web", func(i *model.Image) {
+		tested(i)
+		i.ImageRecipe.AmiTags = map[string]string{"team": "a", "build": "{{imagebuilder:buildVersion}}"}
+		i.DistributionConfiguration = &model.DistributionConfiguration{Distributions: []model.Distribution{{
+			Region: labRegion,
+			AmiDistributionConfiguration: &model.AmiDistributionConfiguration{
+				Name: "web-{{imagebuilder:buildVersion}}-{{imagebuilder:buildDate:yyyy}}", Description: "for the web",
+				AmiTags: map[string]string{"team": "b"},
+			},
+		}}}
+	}, l.component("echo", echoDocument))
+	image := l.build(arn)
+	l.wantStatus(image, model.ImageStatusAvailable)
+	l.wantClean(d, 1)
+	l.wantSteps(arn, workflowBuild, model.WorkflowExecutionStatusCompleted, builtSteps...)
+	l.wantSteps(arn, workflowTest, model.WorkflowExecutionStatusCompleted, testedSteps...)
+
+	if len(image.OutputResources.Amis) != 1 {
+		t.Fatalf("the image has the AMIs %v, want one", image.OutputResources.Amis)
+	}
+	ami, err := l.db.FindAMI(t.Context(), arn.Scope(), image.OutputResources.Amis[0].Image)
+	l.check(err)
+	wantTags := map[string]string{"CreatedBy": "EC2 Image Builder", "Ec2ImageBuilderArn": arn.String(), "team": "b", "build": "1"}
+	if diff := cmp.Diff(wantTags, ami.Tags); diff != "" {
+		t.Errorf("tags of the AMI (-want +got):\n%s", diff)
+	}
+	if !strings.HasPrefix(ami.Name, "web-1-20") || ami.Description != "for the web" || ami.ImageARN != arn.String() || ami.Parent != "ami-0123456789abcdef0" {
+		t.Errorf("the AMI is %+v", ami)
+	}
+	packages, _, err := l.db.ImagePackages(t.Context(), arn, "", 10)
+	l.check(err)
+	if len(packages) != 2 || image.OsVersion != "Fake 1" {
+		t.Errorf("the image has the packages %v and is %q", packages, image.OsVersion)
+	}
+	for _, line := range []string{"phases build,validate in BUILDING", "phases test in TESTING"} {
+		if log := l.log(arn); !strings.Contains(log, line) {
+			t.Errorf("the log does not have %q:\n%s", line, log)
+		}
+	}
+}
+
+func TestBuildWithoutComponentsSkipsThem(t *testing.T) {
+	l, d := fakeLab(t)
+	arn := l.image("bare", nil)
+	l.wantStatus(l.build(arn), model.ImageStatusAvailable)
+	want := slices.Clone(builtSteps)
+	want[1] = "ApplyBuildComponents SKIPPED"
+	l.wantSteps(arn, workflowBuild, model.WorkflowExecutionStatusCompleted, want...)
+	l.wantClean(d, 1)
+}
+
+// stall holds the build in one action until the test goes on: before the action
+// does anything, or after it has done everything and before that is saved.
+type stall struct {
+	action  string
+	after   bool
+	reached chan struct{}
+	passed  atomic.Bool // the action is held once
+}
+
+func newStall(action string, after bool) *stall {
+	return &stall{action: action, after: after, reached: make(chan struct{})}
+}
+
+func (s *stall) hook(name string, do flow.Action) flow.Action {
+	return func(ctx context.Context, in json.RawMessage) (out any, err error) {
+		if name != s.action || s.passed.Swap(true) {
+			return do(ctx, in)
+		}
+		if s.after {
+			out, err = do(ctx, in)
+		}
+		close(s.reached)
+		<-ctx.Done()
+		if s.after {
+			return out, err
+		}
+		return nil, context.Cause(ctx)
+	}
+}
+
+// reach waits until a build is held.
+func (l *lab) reach(s *stall) {
+	l.Helper()
+	select {
+	case <-s.reached:
+	case <-time.After(30 * time.Second):
+		l.Fatalf("the build did not come to %s", s.action)
+	}
+}
+
+// allActions are the actions of a build with tests, in order.
+var allActions = []string{
+	actionPlace, stepLaunchBuild, stepApplyBuild, stepInventory, stepSanitize, stepCreateImage, stepTerminateBuild,
+	stepLaunchTest, stepApplyTest, stepTerminateTest, stepCheckBoot, actionDistribute, actionFinish,
+}
+
+func eachStall(t *testing.T, test func(t *testing.T, s *stall)) {
+	for _, action := range allActions {
+		for after, word := range map[bool]string{false: "before", true: "after"} {
+			t.Run(word+" "+action, func(t *testing.T) { test(t, newStall(action, after)) })
+		}
+	}
+}
+
+func TestKillInEveryStep(t *testing.T) {
+	eachStall(t, func(t *testing.T, s *stall) {
+		l, d := fakeLab(t)
+		l.hook = s.hook
+		arn := l.image("web", tested, l.component("echo", echoDocument))
+		l.check(l.builder.StartImage(t.Context(), arn))
+		l.reach(s)
+		l.kill()
+		l.start()
+		image := l.await(arn)
+		l.wantStatus(image, model.ImageStatusAvailable)
+		l.wantClean(d, 1)
+		l.wantSteps(arn, workflowBuild, model.WorkflowExecutionStatusCompleted, builtSteps...)
+		l.wantSteps(arn, workflowTest, model.WorkflowExecutionStatusCompleted, testedSteps...)
+		if amis, err := l.db.ListAMIs(t.Context(), arn.Scope()); err != nil || len(amis) != 2 {
+			t.Errorf("there are %d AMIs, want the base and one (%v)", len(amis), err)
+		}
+		if len(d.launches) != 2 {
+			t.Errorf("%d instances were launched, want one to build and one to test", len(d.launches))
+		}
+	})
+}
+
+func TestCancelInEveryStep(t *testing.T) {
+	eachStall(t, func(t *testing.T, s *stall) {
+		if s.action == actionFinish {
+			t.Skip("the clean-up is not cancelled")
+		}
+		l, d := fakeLab(t)
+		l.hook = s.hook
+		arn := l.image("web", tested, l.component("echo", echoDocument))
+		l.check(l.builder.StartImage(t.Context(), arn))
+		l.reach(s)
+		l.check(l.builder.CancelImage(t.Context(), arn))
+		image := l.await(arn)
+		if s.action == actionDistribute && s.after {
+			l.wantStatus(image, model.ImageStatusAvailable) // it was too late
+			l.wantClean(d, 1)
+			return
+		}
+		l.wantStatus(image, model.ImageStatusCancelled)
+		l.wantClean(d, 0)
+		if amis, err := l.db.ListAMIs(t.Context(), arn.Scope()); err != nil || len(amis) != 1 {
+			t.Errorf("there are %d AMIs, want the base only (%v)", len(amis), err)
+		}
+		if s.action == actionPlace || s.action == stepLaunchBuild && !s.after {
+			return // there is no workflow execution yet
+		}
+		if status, steps := l.workflow(arn, workflowBuild); status == model.WorkflowExecutionStatusRunning || slices.ContainsFunc(steps, isRunning) {
+			t.Errorf("the build workflow is %s with the steps %v", status, steps)
+		}
+	})
+}
+
+func isRunning(step string) bool { return strings.Contains(step, "RUNNING") }
+
+// exit is a component run that fails as a program with an exit status does.
+func exit(req toe.Request, code int) (toe.Result, error) {
+	return toe.Result{Status: "failed", FailedStepCount: 1, Failure: &toe.Failure{
+		Document: req.Documents[0].Path, Phase: req.Phases[0], Step: "Hello", Action: "ExecuteBash",
+		ExitCode: &code, Message: fmt.Sprintf("exit status %d", code), Tail: []string{"cannot do it", "giving up"},
+	}}, nil
+}
+
+func TestFailedComponent(t *testing.T) {
+	l, d := fakeLab(t)
+	d.execute = func(_ context.Context, req toe.Request, _ func(toe.Event)) (toe.Result, error) { return exit(req, 3) }
+	echo := l.component("echo", echoDocument)
+	arn := l.image("web", nil, echo)
+	image := l.build(arn)
+	l.wantStatus(image, model.ImageStatusFailed)
+	l.wantClean(d, 0)
+	l.wantSteps(arn, workflowBuild, model.WorkflowExecutionStatusRollbackCompleted,
+		"LaunchBuildInstance COMPLETED COMPLETED", "ApplyBuildComponents FAILED SKIPPED", "InventoryCollection PENDING",
+		"RunSanitizeScript PENDING", "CreateOutputAMI PENDING", "TerminateBuildInstance PENDING")
+	want := "Workflow Execution ID: '" + executionID(arn.String(), workflowBuild) + "' failed with reason: Document " + echo + " failed!" +
+		" Component echo, phase build, step Hello (ExecuteBash), exit code 3: exit status 3; last lines: cannot do it | giving up"
+	if image.State.Reason != want {
+		t.Errorf("the reason is %q, want %q", image.State.Reason, want)
+	}
+	wantContext := &model.FailureContext{
+		ImageStatus: model.ImageStatusBuilding, FailedStep: stepApplyBuild,
+		WorkflowExecutionId: executionID(arn.String(), workflowBuild), WorkflowArn: workflowARN(arn, workflowBuild),
+		StepExecutionId: stepID(arn.String(), workflowBuild, stepApplyBuild),
+		ComponentFailure: &model.ComponentFailure{
+			ComponentArn: echo, PhaseName: "build", StepName: "Hello", Action: "ExecuteBash", ErrorMessage: "exit status 3",
+		},
+	}
+	if diff := cmp.Diff(wantContext, image.State.FailureContext); diff != "" {
+		t.Errorf("failureContext (-want +got):\n%s", diff)
+	}
+}
+
+func TestFailedInstanceIsKept(t *testing.T) {
+	l, d := fakeLab(t)
+	d.execute = func(_ context.Context, req toe.Request, _ func(toe.Event)) (toe.Result, error) { return exit(req, 1) }
+	arn := l.image("web", func(i *model.Image) {
+		i.InfrastructureConfiguration = &model.InfrastructureConfiguration{TerminateInstanceOnFailure: new(false)}
+	}, l.component("echo", echoDocument))
+	l.wantStatus(l.build(arn), model.ImageStatusFailed)
+	kept := instanceID(arn.String(), workflowBuild, 1)
+	l.check(l.builder.Sweep(t.Context(), nil))
+	if live := d.live(); !slices.Equal(live, []string{kept}) {
+		t.Fatalf("after the sweep the instances %v live, want %s", live, kept)
+	}
+	if tags := d.find(kept).spec.Tags; tags["Ec2ImageBuilderArn"] != arn.String() {
+		t.Errorf("the instance has the tags %v", tags)
+	}
+}
+
+func TestFailedTests(t *testing.T) {
+	for name, fail := range map[string]func(*lab, *fakeDriver){
+		"phase": func(_ *lab, d *fakeDriver) {
+			d.execute = func(_ context.Context, req toe.Request, _ func(toe.Event)) (toe.Result, error) {
+				if isTest(req) {
+					return exit(req, 1)
+				}
+				return toe.Result{Status: "success"}, nil
+			}
+		},
+		"boot": func(l *lab, _ *fakeDriver) { l.builder.Boot = bootable{errors.New("no loader was found")} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			l, d := fakeLab(t)
+			fail(l, d)
+			arn := l.image("web", tested, l.component("echo", echoDocument))
+			image := l.build(arn)
+			l.wantStatus(image, model.ImageStatusFailed)
+			l.wantClean(d, 0)
+			if image.State.FailureContext == nil || image.State.FailureContext.ImageStatus != model.ImageStatusTesting {
+				t.Errorf("failureContext is %+v, want one of TESTING", image.State.FailureContext)
+			}
+			if amis, err := l.db.ListAMIs(t.Context(), arn.Scope()); err != nil || len(amis) != 1 {
+				t.Errorf("there are %d AMIs, want the base only (%v)", len(amis), err)
+			}
+		})
+	}
+}
+
+// TestLostInstance: the host was restarted, or somebody killed the instance.
+func TestLostInstance(t *testing.T) {
+	for losses, want := range map[int]model.ImageStatus{
+		1: model.ImageStatusAvailable, maxAttempts: model.ImageStatusFailed,
+	} {
+		t.Run(fmt.Sprint(losses), func(t *testing.T) {
+			l, d := fakeLab(t)
+			arn := l.image("web", nil, l.component("echo", echoDocument))
+			var runs atomic.Int32
+			d.execute = func(ctx context.Context, _ toe.Request, _ func(toe.Event)) (toe.Result, error) {
+				n := int(runs.Add(1))
+				if n <= losses {
+					d.find(instanceID(arn.String(), workflowBuild, n)).crash()
+					return toe.Result{}, errors.New("nobody hears this")
+				}
+				return toe.Result{Status: "success"}, nil
+			}
+			l.wantStatus(l.build(arn), want)
+			if wantLaunches := min(losses+1, maxAttempts); len(d.launches) != wantLaunches {
+				t.Errorf("%d instances were launched, want %d", len(d.launches), wantLaunches)
+			}
+			if log := l.log(arn); !strings.Contains(log, "The instance was lost") {
+				t.Errorf("the log does not tell of the loss:\n%s", log)
+			}
+			l.wantClean(d, map[model.ImageStatus]int{model.ImageStatusAvailable: 1}[want])
+		})
+	}
+}
+
+func TestReboot(t *testing.T) {
+	l, d := fakeLab(t)
+	var runs atomic.Int32
+	d.execute = func(_ context.Context, req toe.Request, emit func(toe.Event)) (toe.Result, error) {
+		n := runs.Add(1)
+		emit(event(req.Documents[0].Path, fmt.Sprint("boot ", n)))
+		return toe.Result{Status: "success", Reboot: n < 3}, nil
+	}
+	arn := l.image("web", nil, l.component("echo", echoDocument))
+	l.wantStatus(l.build(arn), model.ImageStatusAvailable)
+	log := l.log(arn)
+	for n := 1; n <= 3; n++ {
+		if c := strings.Count(log, fmt.Sprint("boot ", n, "\n")); c != 1 {
+			t.Errorf("boot %d is in the log %d times, want once:\n%s", n, c, log)
+		}
+	}
+}
+
+func TestRefusedBeforeAnythingRuns(t *testing.T) {
+	tests := map[string]struct {
+		change func(*model.Image)
+		want   string
+	}{
+		"other region": {func(i *model.Image) {
+			i.DistributionConfiguration = &model.DistributionConfiguration{Distributions: []model.Distribution{{Region: "us-west-2"}}}
+		}, "distributions[0].region (us-west-2)"},
+		"export": {func(i *model.Image) {
+			i.DistributionConfiguration = &model.DistributionConfiguration{Distributions: []model.Distribution{
+				{Region: labRegion, S3ExportConfiguration: &model.S3ExportConfiguration{}},
+			}}
+		}, "distributions[0].s3ExportConfiguration"},
+		"parent": {func(i *model.Image) { i.ImageRecipe.ParentImage = "ami-00000000000000000" }, "ami-00000000000000000"},
+		"ssm":    {func(i *model.Image) { i.ImageRecipe.ParentImage = "ssm:/base" }, "parameter store"},
+		"workflow": {func(i *model.Image) {
+			i.Workflows = []model.WorkflowConfiguration{{WorkflowArn: "arn:aws:imagebuilder:eu-test-1:123456789012:workflow/build/mine/1.0.0/1"}}
+		}, "workflow/build/mine"},
+		"type": {func(i *model.Image) {
+			i.InfrastructureConfiguration = &model.InfrastructureConfiguration{InstanceTypes: []string{"potato"}}
+		}, `"potato"`},
+		"kind": {func(i *model.Image) {
+			i.InfrastructureConfiguration = &model.InfrastructureConfiguration{InstanceTypes: []string{"vm.small"}}
+		}, "qemu"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			l, d := fakeLab(t)
+			image := l.build(l.image("web", test.change))
+			l.wantStatus(image, model.ImageStatusFailed)
+			if !strings.Contains(image.State.Reason, test.want) {
+				t.Errorf("the reason is %q, want it to name %q", image.State.Reason, test.want)
+			}
+			if len(d.launches) != 0 {
+				t.Errorf("the instances %v were launched", d.launches)
+			}
+		})
+	}
+}
+
+// TestSanitizeAgain: a clean-up that was cut off has taken its marker away.
+func TestSanitizeAgain(t *testing.T) {
+	l, d := fakeLab(t)
+	var found []bool
+	s := newStall(stepSanitize, true)
+	l.hook = s.hook
+	directory := t.TempDir()
+	marker := filepath.Join(directory, "perform_cleanup")
+	d.sanitize = func(*fakeInstance, func(string)) { found = append(found, os.Remove(marker) == nil) }
+	arn := l.image("web", func(i *model.Image) { i.ImageRecipe.WorkingDirectory = directory })
+	l.check(l.builder.StartImage(t.Context(), arn))
+	l.reach(s)
+	l.kill()
+	l.start()
+	l.wantStatus(l.await(arn), model.ImageStatusAvailable)
+	if want := []bool{true, true}; !slices.Equal(found, want) {
+		t.Errorf("the clean-up found its marker: %v, want %v", found, want)
+	}
+}
+
+func TestResumeStartsAndCancels(t *testing.T) {
+	l, d := fakeLab(t)
+	begun := l.image("begun", nil)
+	doomed := l.image("doomed", nil)
+	l.check(l.db.Write(t.Context(), func(tx ingot.Tx) error { return ingot.RequestCancel(t.Context(), tx, doomed) }))
+	l.stop()
+	l.start()
+	l.wantStatus(l.await(begun), model.ImageStatusAvailable)
+	l.wantStatus(l.await(doomed), model.ImageStatusCancelled)
+	l.wantClean(d, 1)
+}
+
+func TestSweep(t *testing.T) {
+	l, d := fakeLab(t)
+	l.wantStatus(l.build(l.image("web", nil)), model.ImageStatusAvailable)
+	for _, id := range []string{"i-00000000000000001", "i-00000000000000002"} {
+		disk := filepath.Join(d.dir, id, "disk.qcow2")
+		l.check(os.MkdirAll(filepath.Dir(disk), 0o700))
+		l.check(os.WriteFile(disk, nil, 0o600))
+	}
+	local, err := l.regions.Region(labRegion)
+	l.check(err)
+	_, err = local.Disks.Import(t.Context(), "snap-00000000000000001", smallDisk(t), "")
+	l.check(err)
+	l.check(l.builder.Sweep(t.Context(), []string{"i-00000000000000002"}))
+	l.wantClean(d, 1)
+	entries, err := os.ReadDir(d.dir)
+	l.check(err)
+	if len(entries) != 1 || entries[0].Name() != "i-00000000000000002" {
+		t.Errorf("after the sweep there are %v", entries)
+	}
+}
