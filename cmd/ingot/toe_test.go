@@ -1,0 +1,154 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/cobra"
+
+	"ingot.dev/ingot/toe"
+)
+
+// runToe runs a toe command in a directory of its own that has the documents
+// and returns its exit status and output.
+func runToe(t *testing.T, documents map[string]string, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	for name, text := range documents {
+		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var out, errs bytes.Buffer
+	a := &app{stdout: &out, stderr: &errs}
+	root := &cobra.Command{Use: "ingot", SilenceErrors: true, SilenceUsage: true}
+	root.AddCommand(newToeCommand(a))
+	root.SetArgs(append([]string{"toe"}, args...))
+	root.SetOut(&out)
+	code = a.report(t.Context(), root.ExecuteContext(t.Context()))
+	return code, out.String(), errs.String()
+}
+
+const (
+	sayHi     = `{schemaVersion: 1.0, phases: [{name: build, steps: [{name: s, action: ExecuteBash, inputs: {commands: [echo hi]}}]}]}`
+	fail      = `{schemaVersion: 1.0, phases: [{name: build, steps: [{name: s, action: ExecuteBash, inputs: {commands: [exit 3]}}]}]}`
+	rebootDoc = `{schemaVersion: 1.0, phases: [{name: build, steps: [{name: r, action: Reboot}, {name: s, action: ExecuteBash, inputs: {commands: [echo hi]}}]}]}`
+)
+
+func TestToeRun(t *testing.T) {
+	documents := map[string]string{
+		"hi.yml": sayHi, "fail.yml": fail, "reboot.yml": rebootDoc,
+		"config.json": `{"documents": [{"path": "hi.yml", "parameters": []}], "logS3BucketName": "", "unknown": 1}`,
+		"s3.json":     `{"documents": [{"path": "hi.yml"}], "logS3BucketName": "b"}`,
+	}
+	tests := []struct {
+		name   string
+		args   string
+		code   int
+		status string // of the JSON result; empty: no result is printed
+		part   string // of standard output or error
+	}{
+		{"success", "run -d hi.yml", 0, "success", ""},
+		{"alias of the option", "run --document=hi.yml", 0, "success", ""},
+		{"trace", "run -d hi.yml -t", 0, "", "CmdExecution: Stdout: hi\n"},
+		{"two documents", "run -d hi.yml,hi.yml", 0, "success", `"executedStepCount": 2`},
+		{"failure", "run -d fail.yml", 1, "failed", `"failureMessage": "Document fail.yml failed!"`},
+		{"no such phase", "run -d fail.yml --phases test,deploy", 0, "success", ""},
+		{"configuration", "run --config config.json", 0, "success", `unknown key "unknown" is ignored`},
+		{"configuration of S3", "run --config s3.json", 1, "", "logS3BucketName: S3 and log streams are not built"},
+		{"configuration and parameters", "run --config config.json --parameters Abc=d", 1, "", "leave out --config"},
+		{"nothing to run", "run", 1, "", "exactly one of --documents and --config"},
+		{"both", "run -d hi.yml -c config.json", 1, "", "exactly one of --documents and --config"},
+		{"missing document", "run -d none.yml", 1, "failed", "no such file"},
+		{"ARN", "run -d arn:aws:imagebuilder:x", 1, "failed", "only local documents"},
+		{"log stream", "run -d hi.yml --cw-log-group g", 1, "", "--cw-log-group: S3 and log streams are not built"},
+		{"unknown option", "run -d hi.yml --none", 1, "", "unknown flag: --none"},
+		{"blocked module", "run -d reboot.yml --blocked-action-modules Reboot", 1, "failed", "Action module 'Reboot' is blocked"},
+		{"nobody restarts", "run -d reboot.yml", 1, "failed", "TOE_REBOOT_HANDOFF=1"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			code, stdout, stderr := runToe(t, documents, strings.Fields(test.args)...)
+			if code != test.code || !strings.Contains(stdout+stderr, test.part) {
+				t.Errorf("exit status %d, want %d, and %q in:\n%s%s", code, test.code, test.part, stdout, stderr)
+			}
+			var result toe.Result
+			if err := json.Unmarshal([]byte(stdout), &result); test.status != "" && (err != nil || result.Status != test.status) {
+				t.Errorf("result %v, want status %s:\n%s", err, test.status, stdout)
+			}
+			if _, err := os.Stat(".state"); err == nil {
+				t.Error("state is left")
+			}
+		})
+	}
+}
+
+func TestToeReboot(t *testing.T) {
+	t.Chdir(t.TempDir())
+	t.Setenv("TOE_REBOOT_HANDOFF", "1")
+	if code, stdout, stderr := runToe(t, map[string]string{"d.yml": rebootDoc}, "run", "-d", "d.yml"); code != 194 || stdout+stderr != "" {
+		t.Errorf("before the reboot: exit status %d and %q, want 194 and nothing", code, stdout+stderr)
+	}
+	if err := os.Remove("d.yml"); err != nil { // it may have been on a file system that is gone
+		t.Fatal(err)
+	}
+	code, stdout, _ := runToe(t, nil, "run", "-d", "d.yml")
+	if code != 0 || !strings.Contains(stdout, `"executedStepCount": 2`) {
+		t.Errorf("after the reboot: exit status %d and %s", code, stdout)
+	}
+	if folders, err := filepath.Glob("TOE_*"); err != nil || len(folders) != 1 {
+		t.Errorf("log folders %v, %v; want one", folders, err)
+	}
+}
+
+func TestToeValidate(t *testing.T) {
+	documents := map[string]string{"hi.yml": sayHi, "bad.yml": "schemaVersion: 2\nphases: []\n"}
+	tests := []struct {
+		args, stdout string
+		code         int
+	}{
+		{"-d hi.yml", "{\n    \"validationStatus\": \"success\",\n    \"message\": \"Document(s) [hi.yml] is/are valid.\"\n}\n", 0},
+		{"--documents=", "{\n    \"validationStatus\": \"success\",\n    \"message\": \"Document(s) [] is/are valid.\"\n}\n", 0},
+		{"-d hi.yml --os-platforms linux,windows", "{\n    \"validationStatus\": \"failed\",\n    \"message\": \"hi.yml:1:71: phases[0].steps[0].action: Action ExecuteBash is not supported on windows\"\n}\n", 1},
+		{"-d bad.yml,none.yml", "{\n    \"validationStatus\": \"failed\",\n    \"message\": \"bad.yml:1:16: schemaVersion: Unsupported schemaVersion '2'; it must be 1.0\\nbad.yml:2:9: phases: Field 'phases' in the document must have at least one phase\\nnone.yml: open none.yml: no such file or directory\"\n}\n", 1},
+		{"-d hi.yml --os-platforms beos", "", 1},
+		{"", "", 1},
+	}
+	for _, test := range tests {
+		t.Chdir(t.TempDir())
+		code, stdout, stderr := runToe(t, documents, append([]string{"validate"}, strings.Fields(test.args)...)...)
+		if diff := cmp.Diff(test.stdout, stdout); diff != "" || code != test.code {
+			t.Errorf("validate %s: exit status %d, want %d; standard output (-want +got):\n%s%s", test.args, code, test.code, diff, stderr)
+		}
+	}
+}
+
+func TestParseParameters(t *testing.T) { // C14, C15
+	tests := []struct {
+		text string
+		want map[string]string
+	}{
+		{"Who=me,Tag=v1", map[string]string{"Who": "me", "Tag": "v1"}},
+		{"List=a,b,Name=c", map[string]string{"List": "a,b", "Name": "c"}},
+		{"Url=http://x/?a=b,c=d", map[string]string{"Url": "http://x/?a=b,c=d"}}, // c is too short for a name
+		{"Expr=a=b", map[string]string{"Expr": "a=b"}},
+		{"Tag=", nil},
+		{"=x", nil},
+		{"Tag", nil},
+		{"Tag=a,Tag=b", nil},
+	}
+	for _, test := range tests {
+		got, err := parseParameters(test.text)
+		if (err != nil) != (test.want == nil) {
+			t.Errorf("parseParameters(%q): %v", test.text, err)
+		}
+		if diff := cmp.Diff(test.want, got); diff != "" {
+			t.Errorf("parseParameters(%q) (-want +got):\n%s", test.text, diff)
+		}
+	}
+}
