@@ -110,7 +110,6 @@ func extraFiles(c *cleaner) {
 	}
 	c.removeFiles("/var/cache/apt/archives/*.deb", "/var/cache/apt/archives/partial/*", "/var/cache/apt/*.bin")
 	c.removeTrees("/var/cache/dnf/*")
-	c.removeTrees("/var/cache/yum/*")
 }
 
 // finish is §6.4. The command channel of this service is the agent, which lives
