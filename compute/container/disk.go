@@ -21,11 +21,20 @@ type rootDisk struct {
 	mount   int    // descriptor of the detached mount, with the ids of the disk
 }
 
-// The file systems that can be a root: their mounts can be idmapped.
-var mountable = map[string][]string{
-	"ext4":  {"discard"}, // what the guest deletes is not in the snapshot
-	"xfs":   {"discard", "nouuid"},
-	"btrfs": {"discard"},
+// fileSystem is how the kernel mounts one.
+type fileSystem struct {
+	driver  string
+	options []string
+}
+
+// The file systems that can be a root: their mounts can be idmapped. With
+// discard, what the guest deletes is not in the snapshot.
+var mountable = map[string]fileSystem{
+	"ext2":  {"ext4", []string{"discard"}},
+	"ext3":  {"ext4", []string{"discard"}},
+	"ext4":  {"ext4", []string{"discard"}},
+	"xfs":   {"xfs", []string{"discard", "nouuid"}}, // another instance may have the same image mounted
+	"btrfs": {"btrfs", []string{"discard"}},
 }
 
 // openDisk mounts the root partition of overlay. dir is for the raw file.
@@ -47,9 +56,9 @@ func openDisk(ctx context.Context, overlay, dir string) (_ *rootDisk, err error)
 		return nil, fmt.Errorf("%s has no root partition that is known as one", overlay)
 	}
 	part := layout.Partitions[layout.Root]
-	options, ok := mountable[part.FileSystem]
+	fs, ok := mountable[part.FileSystem]
 	if !ok {
-		return nil, fmt.Errorf("the root partition of %s is %q: a container needs ext4, xfs or btrfs; use a virtual machine", overlay, part.FileSystem)
+		return nil, fmt.Errorf("the root partition of %s is %q: a container needs ext2 to ext4, xfs or btrfs; use a virtual machine", overlay, part.FileSystem)
 	}
 	loop, err := attachLoop(d.exposed.Path, part.Offset, part.Size)
 	if err != nil {
@@ -57,7 +66,7 @@ func openDisk(ctx context.Context, overlay, dir string) (_ *rootDisk, err error)
 	}
 	defer loop.Close() // the mount holds it from here on; it clears itself after
 	d.loop = loop.Name()
-	if d.mount, err = mountDetached(part.FileSystem, d.loop, options); err != nil {
+	if d.mount, err = mountDetached(fs, d.loop); err != nil {
 		return nil, err
 	}
 	return d, nil
@@ -102,16 +111,16 @@ func attachLoop(path string, offset, size int64) (*os.File, error) {
 
 // mountDetached mounts a block device nowhere. Device nodes in the image have
 // no power, and reading leaves no trace.
-func mountDetached(fstype, source string, options []string) (int, error) {
-	fs, err := unix.Fsopen(fstype, unix.FSOPEN_CLOEXEC)
+func mountDetached(kind fileSystem, source string) (int, error) {
+	fs, err := unix.Fsopen(kind.driver, unix.FSOPEN_CLOEXEC)
 	if err != nil {
-		return -1, fmt.Errorf("opening file system %s: %w", fstype, err)
+		return -1, fmt.Errorf("opening file system %s: %w", kind.driver, err)
 	}
 	defer unix.Close(fs)
 	if err := unix.FsconfigSetString(fs, "source", source); err != nil {
 		return -1, fmt.Errorf("mounting %s: %w", source, fsError(fs, err))
 	}
-	for _, o := range options {
+	for _, o := range kind.options {
 		if err := unix.FsconfigSetFlag(fs, o); err != nil {
 			return -1, fmt.Errorf("mounting %s with %s: %w", source, o, fsError(fs, err))
 		}

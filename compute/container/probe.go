@@ -113,7 +113,7 @@ func (p *prober) disk() (string, error) {
 	}
 	defer loop.Close()
 	p.mounted.loop = loop.Name()
-	p.mounted.mount, err = mountDetached("ext4", p.mounted.loop, mountable["ext4"])
+	p.mounted.mount, err = mountDetached(mountable["ext4"], p.mounted.loop)
 	return "qcow2 through FUSE and a loop device to ext4", err
 }
 
