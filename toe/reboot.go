@@ -37,6 +37,7 @@ func (r *run) mayReboot() error {
 		return errNobodyRestarts
 	}
 	if r.state.Reboots >= maxReboots {
+		//lint:ignore ST1005 users see the text as it is in the specification (§10.3)
 		return fmt.Errorf("Reboot limit (%d) exceeded", maxReboots)
 	}
 	return nil
