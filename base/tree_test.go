@@ -41,8 +41,10 @@ func TestUnpack(t *testing.T) {
 	got, err := unpack(archive(t,
 		&tar.Header{Typeflag: tar.TypeDir, Name: "./", Mode: 0o755, ModTime: when},
 		&tar.Header{Typeflag: tar.TypeDir, Name: "./var/", Mode: 0o2555, Gid: 50, ModTime: when},
-		&tar.Header{Typeflag: tar.TypeReg, Name: "./var/ping", Mode: 0o4711, Uid: 7, ModTime: when,
-			PAXRecords: map[string]string{"SCHILY.xattr.security.capability": "\x01\x00"}},
+		&tar.Header{
+			Typeflag: tar.TypeReg, Name: "./var/ping", Mode: 0o4711, Uid: 7, ModTime: when,
+			PAXRecords: map[string]string{"SCHILY.xattr.security.capability": "\x01\x00"},
+		},
 		&tar.Header{Typeflag: tar.TypeSymlink, Name: "./link", Linkname: "/absolute", ModTime: when},
 		&tar.Header{Typeflag: tar.TypeLink, Name: "./hard", Linkname: "./var/ping", ModTime: when},
 		&tar.Header{Typeflag: tar.TypeChar, Name: "./null", Mode: 0o666, ModTime: when},

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"ingot.dev/ingot"
+	"ingot.dev/ingot/catalog"
 	"ingot.dev/ingot/model"
 	"ingot.dev/ingot/toe"
 )
@@ -159,6 +160,9 @@ func (b *Builder) parent(ctx context.Context, scope ingot.Scope, text string) (i
 				return b.Records.FindAMI(ctx, scope, a.Image)
 			}
 		}
+	}
+	if record.ARN.IsManaged() {
+		return ingot.AMI{}, catalog.MissingDisk(record.ARN.Name)
 	}
 	return ingot.AMI{}, ingot.Errorf(ingot.CodeNotFound, "%s has no AMI in %s", record.ARN, scope.Region)
 }

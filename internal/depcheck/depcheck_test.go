@@ -42,7 +42,7 @@ var allowed = map[string][]string{
 	"region":            {"", "disk"},
 	"base":              {"", "disk", "catalog", "region"},
 	"catalog":           {"", "model"},
-	"build":             {"", "model", "flow", "compute", "guest", "guest/sanitize", "toe", "disk", "region"},
+	"build":             {"", "model", "catalog", "flow", "compute", "guest", "guest/sanitize", "toe", "disk", "region"},
 	"client":            {},
 	"project":           {"", "client", "model"},
 	"admin":             {""},
