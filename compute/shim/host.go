@@ -142,6 +142,9 @@ func (h *Host) Adopt(_ context.Context, id string) (compute.Instance, error) {
 	if err != nil {
 		return nil, fmt.Errorf("adopting instance %s: %w", id, err)
 	}
+	if !h.owns(id) { // another kind's driver shares the folder, and removes it properly
+		return nil, fmt.Errorf("adopting instance %s: not of the kind %s: %w", id, h.Kind, compute.ErrGone)
+	}
 	return i, nil
 }
 
