@@ -1,7 +1,6 @@
 package container
 
 import (
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -34,7 +33,7 @@ func TestProbe(t *testing.T) {
 func BenchmarkLaunchStop(b *testing.B) {
 	testenv.For(b, testenv.Container, testenv.Base)
 	dir, tag := b.TempDir(), computetest.NewTag()
-	d := newDriver(b, dir, filepath.Join("/run", "ingot-bench-"+tag), tag)
+	d := newDriver(b, dir, runtimeFolder(b, tag), tag)
 	var agent, ready, stop time.Duration
 	for b.Loop() {
 		spec := compute.Spec{

@@ -2,6 +2,7 @@ package container
 
 import (
 	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -32,4 +33,12 @@ func TestDriver(t *testing.T) {
 		},
 		Boot: 20 * time.Second,
 	})
+}
+
+// runtimeFolder is short, as sockets need it.
+func runtimeFolder(t testing.TB, tag string) string {
+	t.Helper()
+	dir := filepath.Join("/run", "ingot-test-"+tag)
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
 }

@@ -23,7 +23,7 @@ func TestDeletedDataIsDiscarded(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	dir, tag := t.TempDir(), computetest.NewTag()
-	d := newDriver(t, dir, filepath.Join("/run", "ingot-test-"+tag), tag)
+	d := newDriver(t, dir, runtimeFolder(t, tag), tag)
 	overlay := computetest.Overlay(t, dir)
 	i, err := d.Launch(ctx, compute.Spec{ID: computetest.NewID(), Disk: overlay, CPUs: 1, MemoryMiB: 512, Token: "t"})
 	if err != nil {

@@ -2,7 +2,6 @@ package container
 
 import (
 	"context"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -19,7 +18,7 @@ func TestGuest(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	dir, tag := t.TempDir(), computetest.NewTag()
-	d := newDriver(t, dir, filepath.Join("/run", "ingot-test-"+tag), tag)
+	d := newDriver(t, dir, runtimeFolder(t, tag), tag)
 	i, err := d.Launch(ctx, compute.Spec{
 		ID: computetest.NewID(), Hostname: "guest", Disk: computetest.Overlay(t, dir), CPUs: 1, MemoryMiB: 512, MaxPIDs: 500, Token: "t",
 	})
