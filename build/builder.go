@@ -20,6 +20,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"time"
 
 	"ingot.dev/ingot"
@@ -55,6 +56,7 @@ type Config struct {
 	Scopes    []ingot.Scope // whose images Resume looks for
 	BuildKind string        // of instances, where the instance type does not say; default container
 	TestKind  string        // container, qemu, or auto (the default): qemu where KVM works
+	MaxBuilds int           // at work at a time, others are PENDING; default the processors, at least 2
 	Now       func() time.Time
 	Log       *slog.Logger
 }
@@ -62,6 +64,7 @@ type Config struct {
 // Builder starts, cancels and resumes builds of images.
 type Builder struct {
 	Config
+	slots *slots
 }
 
 // The durable function and the actions beside the steps of workflows.
@@ -84,11 +87,14 @@ func New(c Config) *Builder {
 	if c.BuildKind == "" {
 		c.BuildKind = compute.KindContainer
 	}
-	b := &Builder{Config: c}
+	if c.MaxBuilds == 0 {
+		c.MaxBuilds = max(2, runtime.NumCPU())
+	}
+	b := &Builder{Config: c, slots: newSlots(c.MaxBuilds)}
 	c.Engine.Function(function, b.image)
 	c.Engine.Action(actionPlace, action(b.place))
-	c.Engine.Action(actionDistribute, action(func(ctx context.Context, t task) (any, error) { return nil, b.distribute(ctx, t) }))
-	c.Engine.Action(actionFinish, action(func(ctx context.Context, c conclusion) (any, error) { return nil, b.finish(ctx, c) }))
+	c.Engine.Action(actionDistribute, action(b.distribute))
+	c.Engine.Action(actionFinish, action(b.finish))
 	for _, s := range steps {
 		c.Engine.Action(s.name, b.perform(s))
 	}
@@ -158,7 +164,7 @@ func (b *Builder) resume(ctx context.Context, image ingot.Record) error {
 	if ending != nil {
 		reason += ": " + ending.Error()
 	}
-	return b.finish(ctx, conclusion{Image: image.ARN.String(), Failure: failure{Reason: reason}})
+	return b.tryFinish(ctx, conclusion{Image: image.ARN.String(), Failure: failure{Reason: reason}})
 }
 
 // mustID is ID of a text that is known to be an ARN: a build has it from its record.

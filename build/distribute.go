@@ -123,8 +123,23 @@ func unsupported(arn ingot.ARN, d model.Distribution) string {
 	return ""
 }
 
-// distribute registers the AMI and makes the image AVAILABLE.
-func (b *Builder) distribute(ctx context.Context, t task) error {
+// distribute delivers what the build made.
+func (b *Builder) distribute(ctx context.Context, t task) (any, error) {
+	err := b.register(ctx, t)
+	if err == nil {
+		return nil, nil
+	}
+	return nil, atStage(err, &model.FailureContext{
+		ImageStatus:         model.ImageStatusDistributing,
+		DistributionFailure: &model.DistributionFailure{ErrorMessage: shorten(err.Error(), maxReason)},
+	})
+}
+
+// register registers the AMI and makes the image AVAILABLE.
+func (b *Builder) register(ctx context.Context, t task) error {
+	if err := b.slots.take(ctx, t.Plan.Image); err != nil {
+		return err
+	}
 	arn, err := ingot.ParseARN(t.Plan.Image)
 	if err != nil {
 		return err

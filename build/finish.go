@@ -18,17 +18,16 @@ const maxReason = 1024
 
 // conclusion is the input of the last step: how the build went.
 type conclusion struct {
-	Image     string   `json:"image"`
-	OK        bool     `json:"ok"`
-	Cancelled bool     `json:"cancelled"`
-	Failure   failure  `json:"failure"`
-	Keep      bool     `json:"keep"` // leave the failed step's instance running
-	Instance  launched `json:"instance"`
+	Image     string  `json:"image"`
+	OK        bool    `json:"ok"`
+	Cancelled bool    `json:"cancelled"`
+	Failure   failure `json:"failure"`
+	Keep      bool    `json:"keep"` // leave the failed step's instance running
 }
 
 // conclude reads the outcome off the error that ended a build.
 func conclude(req request, t task, err error) conclusion {
-	c := conclusion{Image: req.Image, OK: err == nil, Keep: t.Plan.KeepOnFailure, Instance: t.Instance}
+	c := conclusion{Image: req.Image, OK: err == nil, Keep: t.Plan.KeepOnFailure}
 	var failed *flow.Error
 	switch {
 	case err == nil:
@@ -44,21 +43,31 @@ func conclude(req request, t task, err error) conclusion {
 	return c
 }
 
+// atStage attaches to a failure outside of the workflows where it was.
+func atStage(err error, where *model.FailureContext) error {
+	if err == nil {
+		return nil
+	}
+	detail, encoding := json.Marshal(failure{Reason: err.Error(), Context: where})
+	return errors.Join(&flow.Error{Message: err.Error(), Detail: detail}, encoding)
+}
+
 // kindPanicked marks a step that panicked; its Detail is a stack.
 const kindPanicked = "panic"
 
 // finish removes what a build must not leave, and gives a failed or cancelled
 // image its last status. It runs however the build ended, and tries until it
 // has come to its end or the engine closes: then it runs again.
-func (b *Builder) finish(ctx context.Context, c conclusion) error {
+func (b *Builder) finish(ctx context.Context, c conclusion) (any, error) {
 	for {
 		err := b.tryFinish(ctx, c)
 		if err == nil {
-			return nil
+			b.slots.give(c.Image)
+			return nil, nil
 		}
 		b.Log.Error("the end of a build could not be recorded; trying again", "image", c.Image, "error", err)
 		if sleep(ctx, retryPause) != nil {
-			return flow.ErrInterrupted
+			return nil, flow.ErrInterrupted
 		}
 	}
 }

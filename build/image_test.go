@@ -463,3 +463,39 @@ func TestSweep(t *testing.T) {
 		t.Errorf("after the sweep there are %v", entries)
 	}
 }
+
+// TestBuildsWaitForTheirTurn: what cannot be built yet stays PENDING.
+func TestBuildsWaitForTheirTurn(t *testing.T) {
+	l, d := fakeLab(t)
+	l.builder.slots.max = 1
+	s := newStall(stepInventory, false)
+	l.hook = s.hook
+	first, second, third := l.image("first", nil), l.image("second", nil), l.image("third", nil)
+	l.check(l.builder.StartImage(t.Context(), first))
+	l.reach(s)
+	l.check(l.builder.StartImage(t.Context(), second))
+	l.check(l.builder.StartImage(t.Context(), third))
+	l.check(l.builder.CancelImage(t.Context(), third))
+	l.wantStatus(l.await(third), model.ImageStatusCancelled)
+	l.wantStatus(l.get(second), model.ImageStatusPending)
+	l.check(l.builder.CancelImage(t.Context(), first))
+	l.wantStatus(l.await(second), model.ImageStatusAvailable)
+	l.wantStatus(l.await(first), model.ImageStatusCancelled)
+	l.wantClean(d, 1)
+}
+
+func TestNameOfAnotherAMI(t *testing.T) {
+	l, d := fakeLab(t)
+	arn := l.image("web", func(i *model.Image) {
+		i.DistributionConfiguration = &model.DistributionConfiguration{Distributions: []model.Distribution{{
+			Region: labRegion, AmiDistributionConfiguration: &model.AmiDistributionConfiguration{Name: "base"},
+		}}}
+	})
+	image := l.build(arn)
+	l.wantStatus(image, model.ImageStatusFailed)
+	l.wantClean(d, 0)
+	c := image.State.FailureContext
+	if c == nil || c.ImageStatus != model.ImageStatusDistributing || c.DistributionFailure == nil || !strings.Contains(image.State.Reason, "ami-0123456789abcdef0") {
+		t.Errorf("the reason is %q, failureContext %+v; want the AMI that has the name", image.State.Reason, c)
+	}
+}

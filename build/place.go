@@ -57,8 +57,17 @@ func (c component) has(phases ...string) bool {
 	return slices.ContainsFunc(c.Phases, func(p string) bool { return slices.Contains(phases, p) })
 }
 
-// place resolves what the image's copies of its recipe and configurations name.
+// place waits for the build's turn and makes its plan.
 func (b *Builder) place(ctx context.Context, req request) (plan, error) {
+	if err := b.slots.take(ctx, req.Image); err != nil {
+		return plan{}, err
+	}
+	p, err := b.plan(ctx, req)
+	return p, atStage(err, &model.FailureContext{ImageStatus: model.ImageStatusCreating})
+}
+
+// plan resolves what the image's copies of its recipe and configurations name.
+func (b *Builder) plan(ctx context.Context, req request) (plan, error) {
 	arn, err := ingot.ParseARN(req.Image)
 	if err != nil {
 		return plan{}, err

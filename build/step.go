@@ -98,6 +98,9 @@ func (b *Builder) perform(s step) flow.Action {
 }
 
 func (w *work) run(ctx context.Context) (any, error) {
+	if err := w.slots.take(ctx, w.Plan.Image); err != nil {
+		return nil, err
+	}
 	log, err := openLog(w.dir(w.Plan.Image), w.step.name, w.Now)
 	if err != nil {
 		return nil, err
