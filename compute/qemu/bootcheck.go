@@ -218,7 +218,7 @@ func explain(boot compute.Boot, console string, tail []string, cause error) erro
 		}
 	}
 	e.Hint = "there was no sign of life in time"
-	if len(tail) == 0 {
+	if len(tail) == 0 || strings.HasPrefix(tail[len(tail)-1], notePrefix) {
 		e.Hint = "the console stayed empty: there is no boot loader, or its kernel has no console=ttyS0"
 	}
 	if !errors.Is(cause, context.DeadlineExceeded) {

@@ -66,7 +66,8 @@ func Cmdline(c Command) []string {
 		"-name", "guest=" + processName(c.Tag, c.ID),
 		"-uuid", instanceUUID(c.Tag, c.ID).String(),
 		"-nodefaults", "-no-user-config", "-display", "none",
-		"-machine", "q35,vmport=off,hpet=off",
+		// Without graphics SeaBIOS speaks on the serial port: "No bootable device" is worth reading.
+		"-machine", "q35,vmport=off,hpet=off,graphics=off",
 		"-accel", accelOption(c.Accel),
 		"-cpu", cpuModel(c.Accel),
 		"-smp", strconv.Itoa(c.CPUs),

@@ -11,8 +11,8 @@ import (
 	"ingot.dev/ingot/compute/shim"
 )
 
-// Driver makes virtual machines.
-type Driver struct {
+// Config is where a driver works.
+type Config struct {
 	Dir     string   // one folder per instance, on disk
 	Runtime string   // for sockets; short path on tmpfs
 	Cache   string   // keeps the verdict on KVM; may be emptied at any time
@@ -21,17 +21,24 @@ type Driver struct {
 	Accel   Accel    // empty: KVM where the probe proves it, else TCG
 }
 
-var tagForm = regexp.MustCompile(`^[a-z0-9]{1,8}$`)
+// Driver makes virtual machines.
+type Driver struct{ cfg Config }
+
+var (
+	tagForm = regexp.MustCompile(`^[a-z0-9]{1,8}$`)
+	// hostForm is a DNS label or several; it goes into the kernel's command line.
+	hostForm = regexp.MustCompile(`^([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.|$))*$`)
+)
 
 // New returns a driver, which must not share its tag with another installation on the host.
-func New(d Driver) (*Driver, error) {
-	if !tagForm.MatchString(d.Tag) {
-		return nil, fmt.Errorf("tag %q: must be 1 to 8 of a-z and 0-9", d.Tag)
+func New(cfg Config) (*Driver, error) {
+	if !tagForm.MatchString(cfg.Tag) {
+		return nil, fmt.Errorf("tag %q: must be 1 to 8 of a-z and 0-9", cfg.Tag)
 	}
-	if d.Accel != "" && d.Accel != AccelKVM && d.Accel != AccelTCG {
-		return nil, fmt.Errorf("accelerator %q: must be %s or %s", d.Accel, AccelKVM, AccelTCG)
+	if cfg.Accel != "" && cfg.Accel != AccelKVM && cfg.Accel != AccelTCG {
+		return nil, fmt.Errorf("accelerator %q: must be %s or %s", cfg.Accel, AccelKVM, AccelTCG)
 	}
-	return &d, nil
+	return &Driver{cfg}, nil
 }
 
 // Kind is compute.KindQEMU.
@@ -39,8 +46,8 @@ func (d *Driver) Kind() string { return compute.KindQEMU }
 
 func (d *Driver) host() *shim.Host {
 	return &shim.Host{
-		Kind: compute.KindQEMU, Tag: d.Tag, Dir: d.Dir, Runtime: d.Runtime, Command: d.Command,
-		Reap: func(_ context.Context, id string) error { return killStrays(processName(d.Tag, id)) },
+		Kind: compute.KindQEMU, Tag: d.cfg.Tag, Dir: d.cfg.Dir, Runtime: d.cfg.Runtime, Command: d.cfg.Command,
+		Reap: func(_ context.Context, id string) error { return killStrays(processName(d.cfg.Tag, id)) },
 	}
 }
 
@@ -75,6 +82,8 @@ func check(spec compute.Spec) error {
 		return fmt.Errorf("boot %q: must be one of %s", spec.Boot, boots)
 	case spec.CPUs < 1 || spec.MemoryMiB < minMemoryMiB:
 		return fmt.Errorf("%d CPUs and %d MiB: at least 1 and %d are needed", spec.CPUs, spec.MemoryMiB, minMemoryMiB)
+	case len(spec.Hostname) > 64 || !hostForm.MatchString(spec.Hostname):
+		return fmt.Errorf("host name %q: must be letters, digits and hyphens, 64 at most", spec.Hostname)
 	case spec.Token == "":
 		return errors.New("the token is empty")
 	}
@@ -83,8 +92,8 @@ func check(spec compute.Spec) error {
 
 // accel is the accelerator of the next instance.
 func (d *Driver) accel(ctx context.Context) (Accel, error) {
-	if d.Accel != "" {
-		return d.Accel, nil
+	if d.cfg.Accel != "" {
+		return d.cfg.Accel, nil
 	}
 	kvm, err := d.kvm(ctx)
 	if err != nil || !kvm.OK {
@@ -103,11 +112,11 @@ func (d *Driver) Adopt(ctx context.Context, id string) (compute.Instance, error)
 func (d *Driver) Sweep(ctx context.Context, keep []string) error {
 	have, err := d.host().Sweep(ctx, keep)
 	errs := []error{err}
-	ids, err := strays(namePrefix(d.Tag))
+	ids, err := strays(namePrefix(d.cfg.Tag))
 	errs = append(errs, err)
 	for _, id := range ids {
 		if !slices.Contains(have, id) && !slices.Contains(keep, id) {
-			errs = append(errs, killStrays(processName(d.Tag, id)))
+			errs = append(errs, killStrays(processName(d.cfg.Tag, id)))
 		}
 	}
 	return errors.Join(errs...)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"ingot.dev/ingot/guest"
@@ -18,6 +19,7 @@ import (
 const (
 	agentFolder = "/.ingot"
 	unitFolder  = "/etc/systemd/system"
+	wantsFolder = unitFolder + "/sysinit.target.wants"
 	unitName    = "ingot-agent.service"
 )
 
@@ -56,11 +58,11 @@ func injectAgent(ctx context.Context, raw, work, token string) error {
 	if err != nil {
 		return err
 	}
-	units, err := root.list(ctx, unitFolder)
+	units, err := root.list(ctx, path.Dir(unitFolder))
 	if err != nil {
 		return err
 	}
-	if len(units) == 0 {
+	if !has(units, path.Base(unitFolder)) {
 		return errNoSystemd
 	}
 	dir, err := scratch(work, "inject")
@@ -75,11 +77,34 @@ func injectAgent(ctx context.Context, raw, work, token string) error {
 	if err := root.replay(ctx); err != nil {
 		return err
 	}
-	out, err := root.run(ctx, true, injectCommands(files))
+	folders, err := missingFolders(ctx, root, agentFolder, wantsFolder)
+	if err != nil {
+		return err
+	}
+	out, err := root.run(ctx, true, injectCommands(files, folders))
 	if err != nil {
 		return fmt.Errorf("writing the agent into %s: %w", raw, err)
 	}
 	return verify(ctx, root, files, out)
+}
+
+func has(entries []entry, name string) bool {
+	return slices.ContainsFunc(entries, func(e entry) bool { return e.name == name })
+}
+
+// missingFolders are those of folders that the guest does not have.
+func missingFolders(ctx context.Context, root ext4, folders ...string) ([]string, error) {
+	var missing []string
+	for _, f := range folders {
+		beside, err := root.list(ctx, path.Dir(f))
+		if err != nil {
+			return nil, err
+		}
+		if !has(beside, path.Base(f)) {
+			missing = append(missing, f)
+		}
+	}
+	return missing, nil
 }
 
 // injected is a file on its way into the guest.
@@ -115,10 +140,13 @@ func agentFiles(dir, token string) ([]injected, error) {
 }
 
 // injectCommands are for debugfs. What is there already, from an earlier start
-// on the same overlay, is replaced.
-func injectCommands(files []injected) []string {
-	wants := path.Join(unitFolder, "sysinit.target.wants")
-	commands := []string{"mkdir " + agentFolder, "mkdir " + wants}
+// on the same overlay, is replaced; but a folder that is there must not be made
+// again, for debugfs leaves a lost inode behind then.
+func injectCommands(files []injected, folders []string) []string {
+	var commands []string
+	for _, f := range folders {
+		commands = append(commands, "mkdir "+f)
+	}
 	for _, f := range files {
 		full := path.Join(f.folder, f.name)
 		commands = append(commands,
@@ -130,8 +158,8 @@ func injectCommands(files []injected) []string {
 			"set_inode_field "+full+" gid 0")
 	}
 	return append(commands,
-		"rm "+path.Join(wants, unitName),
-		"cd "+wants,
+		"rm "+path.Join(wantsFolder, unitName),
+		"cd "+wantsFolder,
 		"symlink "+unitName+" ../"+unitName)
 }
 
@@ -143,11 +171,7 @@ func verify(ctx context.Context, root ext4, files []injected, out string) error 
 		if err != nil {
 			return err
 		}
-		found := false
-		for _, e := range entries {
-			found = found || e.name == f.name && e.size == f.size
-		}
-		if !found {
+		if !slices.Contains(entries, entry{f.name, f.size}) {
 			return fmt.Errorf("writing %s into %s: debugfs: %s", path.Join(f.folder, f.name), root.disk, complaint(out))
 		}
 	}

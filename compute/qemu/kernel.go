@@ -18,6 +18,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
+	"ingot.dev/ingot/compute"
 	"ingot.dev/ingot/compute/qemu/initramfs"
 	"ingot.dev/ingot/disk"
 	"ingot.dev/ingot/guest"
@@ -43,7 +44,7 @@ var kernelOptions = []string{
 
 // prepareDirect copies the kernel out of a raw disk into dir and makes the
 // initrd beside it. It takes a tenth of a second, so nothing of it is cached.
-func prepareDirect(ctx context.Context, raw, dir, token string) (Direct, error) {
+func prepareDirect(ctx context.Context, raw, dir string, spec compute.Spec) (Direct, error) {
 	root, part, err := findRoot(raw)
 	if err != nil {
 		return Direct{}, fmt.Errorf("booting directly: %w; boot it by its firmware or use a container", err)
@@ -57,7 +58,7 @@ func prepareDirect(ctx context.Context, raw, dir, token string) (Direct, error) 
 		return Direct{}, err
 	}
 	defer os.RemoveAll(work)
-	d := Direct{Kernel: filepath.Join(dir, "vmlinuz"), Initrd: filepath.Join(dir, "initrd"), Append: strings.Join(kernelOptions, " ")}
+	d := Direct{Kernel: filepath.Join(dir, "vmlinuz"), Initrd: filepath.Join(dir, "initrd"), Append: kernelLine(spec.Hostname)}
 	if err := root.dump(ctx, []copyFile{{version.path, d.Kernel}}); err != nil {
 		return Direct{}, fmt.Errorf("booting directly: %w", err)
 	}
@@ -67,12 +68,21 @@ func prepareDirect(ctx context.Context, raw, dir, token string) (Direct, error) 
 	}
 	cfg := initramfs.Config{
 		Root: rootDevice(part), FSType: "ext4",
-		Agent: guest.AgentConfig{Channel: AgentPort, Token: token},
+		Agent: guest.AgentConfig{Channel: AgentPort, Token: spec.Token},
 	}
 	if err := writeInitrd(d.Initrd, cfg, modules); err != nil {
 		return Direct{}, fmt.Errorf("making initrd %s: %w", d.Initrd, err)
 	}
 	return d, nil
+}
+
+// kernelLine is the kernel's command line. The host name counts for this boot only.
+func kernelLine(hostname string) string {
+	line := strings.Join(kernelOptions, " ")
+	if hostname != "" {
+		line += " systemd.hostname=" + hostname
+	}
+	return line
 }
 
 // rootDevice is the name of a partition of the one virtio disk; 0 is the whole disk.

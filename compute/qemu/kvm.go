@@ -52,7 +52,7 @@ func (d *Driver) kvm(ctx context.Context) (compute.Finding, error) {
 	} else if v.BootID == boot {
 		return v.Finding, nil
 	}
-	f, err := runProbe(ctx, AccelKVM)
+	f, err := runProbe(ctx, AccelKVM, probeLimit)
 	if err != nil {
 		return f, err
 	}
@@ -89,7 +89,7 @@ func userName() string {
 
 // runProbe boots the probe guest. The error is not about the host's ability
 // but about asking it: no QEMU, no room, or ctx has ended.
-func runProbe(ctx context.Context, accel Accel) (compute.Finding, error) {
+func runProbe(ctx context.Context, accel Accel, limit time.Duration) (compute.Finding, error) {
 	f := compute.Finding{Name: "kvm"}
 	dir, err := os.MkdirTemp("", "ingot-probe-")
 	if err != nil {
@@ -100,7 +100,7 @@ func runProbe(ctx context.Context, accel Accel) (compute.Finding, error) {
 	if err := os.WriteFile(kernel, probe.Kernel, 0o600); err != nil {
 		return f, fmt.Errorf("probing KVM: %w", err)
 	}
-	limited, cancel := context.WithTimeout(ctx, probeLimit)
+	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	var letters, stderr bytes.Buffer
 	cmd := exec.CommandContext(limited, qemuBinary, probeArgs(kernel, accel)...)
@@ -145,7 +145,7 @@ func lastLine(text string, err error) string {
 	return text[strings.LastIndexByte(text, '\n')+1:]
 }
 
-func (d *Driver) verdictPath() string { return filepath.Join(d.Cache, "kvm.json") }
+func (d *Driver) verdictPath() string { return filepath.Join(d.cfg.Cache, "kvm.json") }
 
 func (d *Driver) readVerdict() (v verdict, err error) {
 	text, err := os.ReadFile(d.verdictPath())
@@ -164,7 +164,7 @@ func (d *Driver) readVerdict() (v verdict, err error) {
 func (d *Driver) writeVerdict(v verdict) error {
 	text, err := json.Marshal(v)
 	if err == nil {
-		err = os.MkdirAll(d.Cache, 0o750)
+		err = os.MkdirAll(d.cfg.Cache, 0o750)
 	}
 	if err == nil {
 		err = os.WriteFile(d.verdictPath(), text, 0o640)

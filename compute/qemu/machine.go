@@ -62,7 +62,7 @@ func (v *vm) prepare(ctx context.Context) error {
 
 func (v *vm) prepareDirect(ctx context.Context) error {
 	return v.withRaw(ctx, func(raw string) (err error) {
-		v.command.Direct, err = prepareDirect(ctx, raw, v.place.Dir, v.place.Spec.Token)
+		v.command.Direct, err = prepareDirect(ctx, raw, v.place.Dir, v.place.Spec)
 		return err
 	})
 }

@@ -53,7 +53,10 @@ func startProcess(ctx context.Context, c Command, place shim.Place) (*process, e
 	p.monitor, err = openMonitor(greet, control, p.event)
 	if err != nil {
 		p.kill()
-		return nil, errors.Join(fmt.Errorf("%w: %s", err, lastLine(p.stderr.String(), p.waitErr)), <-p.copied)
+		if said := p.stderr.String(); said != "" {
+			err = errors.New(lastLine(said, err)) // its own words say more
+		}
+		return nil, errors.Join(err, <-p.copied)
 	}
 	return p, nil
 }
@@ -198,9 +201,13 @@ func (p *process) allow(ctx context.Context, limit time.Duration) {
 	}
 }
 
-// kill ends QEMU, if it has not ended, and waits for that.
+// kill ends QEMU's process group, if it has not ended, and waits for that.
 func (p *process) kill() {
-	_ = p.cmd.Process.Kill() // fails only when it has ended
+	select {
+	case <-p.ended:
+	default:
+		_ = unix.Kill(-p.cmd.Process.Pid, unix.SIGKILL) // fails only when it has just ended
+	}
 	<-p.ended
 }
 

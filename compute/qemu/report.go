@@ -3,7 +3,6 @@ package qemu
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"strings"
@@ -96,13 +95,4 @@ func reportOVMF() compute.Finding {
 	}
 	f.OK, f.Detail = true, found.Code
 	return f
-}
-
-// Forget drops the cached verdict on KVM, so that the next question runs the
-// probe guest again.
-func (d *Driver) Forget() error {
-	if err := os.Remove(d.verdictPath()); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("forgetting the verdict on KVM: %w", err)
-	}
-	return nil
 }
