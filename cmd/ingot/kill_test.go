@@ -14,7 +14,6 @@ import (
 
 	"ingot.dev/ingot/admin"
 	"ingot.dev/ingot/build"
-	"ingot.dev/ingot/client"
 	"ingot.dev/ingot/compute/computetest"
 	"ingot.dev/ingot/internal/testenv"
 	"ingot.dev/ingot/model"
@@ -295,15 +294,3 @@ func (p *process) amisOf(image string) (ids []string) {
 	}
 	return ids
 }
-
-// wantCode checks the exception of a call that must fail.
-func (p *process) wantCode(operation string, in any, code string) *client.Error {
-	p.t.Helper()
-	err := p.API.Do(p.t.Context(), operation, in, nil)
-	e, ok := err.(*client.Error)
-	if !ok || e.Code != code {
-		p.t.Fatalf("%s = %v, want %s", operation, err, code)
-	}
-	return e
-}
-

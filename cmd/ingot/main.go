@@ -124,6 +124,7 @@ var commands = []func(*app) *cobra.Command{
 	newImageCommand,
 	newInstanceCommand,
 	newLogsCommand,
+	newDoctorCommand,
 	newConfigCommand,
 	newManCommand,
 	newVersionCommand,

@@ -90,10 +90,14 @@ while :; do
 done
 
 say "what ran"
-for execution in $(ib list-workflow-executions --image-build-version-arn "$image" --query 'workflowExecutions[].workflowExecutionId'); do
-    ib get-workflow-execution --workflow-execution-id "$execution" --query '[type,status,totalStepCount]'
-    ib list-workflow-step-executions --workflow-execution-id "$execution" --query 'steps[].[name,status,startTime,endTime]'
-done
+if executions=$(ib list-workflow-executions --image-build-version-arn "$image" --query 'workflowExecutions[].workflowExecutionId' 2>/dev/null); then
+    for execution in $executions; do
+        ib get-workflow-execution --workflow-execution-id "$execution" --query '[type,status,totalStepCount]'
+        ib list-workflow-step-executions --workflow-execution-id "$execution" --query 'steps[].[name,status,startTime,endTime]'
+    done
+else
+    echo "this AWS CLI is older than the operations that list workflow steps: $ingot logs $image"
+fi
 
 # --- outputs ---------------------------------------------------------------------
 
