@@ -150,5 +150,5 @@ func (r *run) writeChaining() error {
 	if err != nil {
 		return fmt.Errorf("encoding chaining.json: %w", err)
 	}
-	return r.writeLog("chaining.json", data)
+	return r.writeLog("chaining.json", bytesOf(data))
 }

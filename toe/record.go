@@ -1,8 +1,10 @@
 package toe
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -116,80 +118,60 @@ func (r *runRecord) finish(now time.Time) {
 	}
 }
 
-// encode is the file's text: one line for each step.
-func (r *runRecord) encode() ([]byte, error) {
+// write writes the file's text: one line for each step. It copies the steps
+// once only, because it happens after every one of them.
+func (r *runRecord) write(w *bufio.Writer) error {
 	head := *r
 	head.Documents = nil
-	var documents [][]byte
-	for _, d := range r.Documents {
-		b, err := d.encode()
-		if err != nil {
-			return nil, err
-		}
-		documents = append(documents, b)
-	}
-	return nest(head, "documents", documents)
+	return nest(w, head, "documents", r.Documents)
 }
 
-func (d *documentRecord) encode() ([]byte, error) {
+func (d *documentRecord) write(w *bufio.Writer) error {
 	head := *d
 	head.Phases = nil
-	var phases [][]byte
-	for _, p := range d.Phases {
-		b, err := p.encode()
-		if err != nil {
-			return nil, err
-		}
-		phases = append(phases, b)
-	}
-	return nest(head, "phases", phases)
+	return nest(w, head, "phases", d.Phases)
 }
 
-func (p *phaseRecord) encode() ([]byte, error) {
+func (p *phaseRecord) write(w *bufio.Writer) error {
 	head := *p
 	head.Steps = nil
-	var steps [][]byte
-	for _, s := range p.Steps {
-		b, err := s.encode()
-		if err != nil {
-			return nil, err
+	return nest(w, head, "steps", p.Steps)
+}
+
+func (s *stepRecord) write(w *bufio.Writer) error {
+	b := s.encoded
+	if b == nil {
+		var err error
+		if b, err = marshal(s); err != nil {
+			return err
 		}
-		steps = append(steps, b)
+		if s.Status != statusRunning {
+			s.encoded = b
+		}
 	}
-	return nest(head, "steps", steps)
+	_, err := w.Write(b)
+	return err
 }
 
-func (s *stepRecord) encode() ([]byte, error) {
-	if s.encoded != nil {
-		return s.encoded, nil
-	}
-	b, err := marshal(s)
-	if err == nil && s.Status != statusRunning {
-		s.encoded = b
-	}
-	return b, err
-}
-
-// nest is the JSON object head with one more key, a list of encoded parts.
-func nest(head any, key string, parts [][]byte) ([]byte, error) {
+// nest writes the JSON object head with one more key, a list of parts.
+func nest[T interface{ write(*bufio.Writer) error }](w *bufio.Writer, head any, key string, parts []T) error {
 	b, err := marshal(head)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	size := len(b) + len(key) + 16
-	for _, p := range parts {
-		size += len(p) + 2
-	}
-	out := make([]byte, 0, size)
-	out = append(out, b[:len(b)-1]...)
-	out = append(out, `,"`+key+`":[`...)
+	w.Write(b[:len(b)-1]) // a bufio.Writer keeps its first error
+	w.WriteString(`,"` + key + `":[`)
 	for i, p := range parts {
 		if i > 0 {
-			out = append(out, ',')
+			w.WriteByte(',')
 		}
-		out = append(append(out, '\n'), p...)
+		w.WriteByte('\n')
+		if err := p.write(w); err != nil {
+			return err
+		}
 	}
-	return append(out, "]}"...), nil
+	_, err = w.WriteString("]}")
+	return err
 }
 
 // marshal writes text as it is: these files are for people and scripts, not
@@ -207,9 +189,18 @@ func marshal(v any) ([]byte, error) {
 // replaceFile replaces a file in one move, so that a reader sees the old or
 // the new one, also after a crash of this process. It does not sync: a log
 // that a power failure sets back by a moment does no harm.
-func replaceFile(path string, data []byte) error {
+func replaceFile(path string, write func(*bufio.Writer) error) error {
 	tmp := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".new")
-	if err := os.WriteFile(tmp, data, 0o600); err != nil {
+	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	w := bufio.NewWriter(f)
+	err = write(w)
+	if err == nil {
+		err = w.Flush()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
 		return err
 	}
 	return os.Rename(tmp, path)

@@ -1,6 +1,7 @@
 package toe
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -141,7 +142,7 @@ func (r *run) openLogs() error {
 		if i > 0 {
 			name = fmt.Sprintf("document-%d.yaml", i+1)
 		}
-		if err := r.writeLog(name, d.Data); err != nil {
+		if err := r.writeLog(name, bytesOf(d.Data)); err != nil {
 			return err
 		}
 	}
@@ -167,11 +168,19 @@ func (r *run) openLog(name string) (*os.File, error) {
 	return f, nil
 }
 
-func (r *run) writeLog(name string, data []byte) error {
-	if err := replaceFile(filepath.Join(r.state.LogFolder, name), data); err != nil {
+// writeLog replaces a file of the log folder.
+func (r *run) writeLog(name string, write func(*bufio.Writer) error) error {
+	if err := replaceFile(filepath.Join(r.state.LogFolder, name), write); err != nil {
 		return fmt.Errorf("writing %s: %w", name, err)
 	}
 	return nil
+}
+
+func bytesOf(data []byte) func(*bufio.Writer) error {
+	return func(w *bufio.Writer) error {
+		_, err := w.Write(data)
+		return err
+	}
 }
 
 func (r *run) close() error {
@@ -303,11 +312,7 @@ func (r *run) finish() (Result, error) {
 }
 
 func (r *run) writeRecord() error {
-	data, err := r.state.Record.encode()
-	if err != nil {
-		return fmt.Errorf("encoding detailedoutput.json: %w", err)
-	}
-	return r.writeLog("detailedoutput.json", data)
+	return r.writeLog("detailedoutput.json", r.state.Record.write)
 }
 
 // failureBlock describes the first failed step (§12.3).

@@ -34,14 +34,18 @@ func (c *Call) script(commands []string) (path string, remove func() error, err 
 	if err != nil {
 		return "", nil, err
 	}
-	remove = func() error { return os.RemoveAll(dir) }
 	c.Console.Printf(Info, "ExecuteBash: Created temporary directory: %s", dir)
 	// The name has the digits of the folder's, which are unique already.
 	path = filepath.Join(dir, "script-"+strings.TrimPrefix(filepath.Base(dir), scratchPrefix)+".sh")
 	if err := os.WriteFile(path, []byte(strings.Join(commands, "\n")+"\n"), 0o700); err != nil {
-		return "", nil, errors.Join(fmt.Errorf("writing script: %w", err), remove())
+		return "", nil, errors.Join(fmt.Errorf("writing script: %w", err), os.RemoveAll(dir))
 	}
-	return path, remove, nil
+	return path, func() error {
+		if os.Remove(path) == nil && os.Remove(dir) == nil { // the usual case, without reading the folder
+			return nil
+		}
+		return os.RemoveAll(dir)
+	}, nil
 }
 
 const scratchPrefix = "AWSTOE" // observed name; clean-up scripts look for it
