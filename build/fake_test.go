@@ -24,7 +24,8 @@ import (
 // and components are functions of the test. Like real ones, its instances live
 // on when the server is stopped.
 type fakeDriver struct {
-	dir string // one folder per instance, shared with the lab
+	dir     string // one folder per instance, shared with the lab
+	sockets string // a short path: sockets have 107 bytes for theirs
 	// execute is what the executor in the guest does; nil succeeds at once.
 	execute func(ctx context.Context, req toe.Request, emit func(toe.Event)) (toe.Result, error)
 	// sanitize runs instead of the clean-up, which would clean up this machine.
@@ -36,7 +37,12 @@ type fakeDriver struct {
 }
 
 func newFakeDriver(t *testing.T) *fakeDriver {
-	d := &fakeDriver{dir: t.TempDir(), instances: map[string]*fakeInstance{}}
+	sockets, err := os.MkdirTemp("", "fake")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(sockets) })
+	d := &fakeDriver{dir: t.TempDir(), sockets: sockets, instances: map[string]*fakeInstance{}}
 	t.Cleanup(func() {
 		if err := d.Sweep(context.Background(), nil); err != nil {
 			t.Error(err)
@@ -118,7 +124,7 @@ type fakeInstance struct {
 
 // boot starts an agent. Its calls that would change this machine are replaced.
 func (i *fakeInstance) boot() error {
-	i.socket = filepath.Join(os.TempDir(), fmt.Sprintf("%s-%d.sock", i.spec.ID, i.boots))
+	i.socket = filepath.Join(i.driver.sockets, fmt.Sprintf("%s-%d", i.spec.ID, i.boots))
 	listener, err := net.Listen("unix", i.socket)
 	if err != nil {
 		return err

@@ -121,7 +121,8 @@ func (w *work) run(ctx context.Context) (any, error) {
 	return out, errors.Join(err, log.Close())
 }
 
-var errTimedOut = errors.New("Step timed out") //nolint:staticcheck // the API's words, workflows.md §5.2
+//lint:ignore ST1005 the words of the API, workflows.md §5.2
+var errTimedOut = errors.New("Step timed out")
 
 // conclude records how the step ended. An interrupted step has not ended.
 func (w *work) conclude(ctx context.Context, show progress, out any, err error) (any, error) {

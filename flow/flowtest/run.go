@@ -201,7 +201,7 @@ func testExpire(t *testing.T, s Suite) {
 	p := program(func(ctx flow.Context) error {
 		err := ctx.Wait("answer", time.Millisecond, nil)
 		if !errors.Is(err, flow.ErrTimeout) {
-			return fmt.Errorf("Wait = %v, want %w", err, flow.ErrTimeout)
+			return fmt.Errorf("the wait ended with %v, want %w", err, flow.ErrTimeout)
 		}
 		return ctx.Step("hold", "", nil, nil)
 	}, map[string]flow.Action{"hold": func(ctx context.Context, _ json.RawMessage) (any, error) {
