@@ -29,7 +29,7 @@ type Server struct {
 	Token   string
 	BootID  string // the same for all agents of one boot
 	// StateDirectory keeps the events of runs and commands, on disk, so that a
-	// run goes on after a reboot. The clean-up before a snapshot removes it.
+	// run goes on after a reboot. A power-off removes it.
 	StateDirectory string
 	// Toe executes documents. emit may be called from several goroutines.
 	Toe func(ctx context.Context, req toe.Request, emit func(toe.Event)) (toe.Result, error)
@@ -152,10 +152,26 @@ func (s *Server) power(w http.ResponseWriter, r *http.Request) {
 		do = leave
 	}
 	s.leaving.Store(true)
-	if err := do(p); err != nil {
+	err := s.clearState(p)
+	if err == nil {
+		err = do(p)
+	}
+	if err != nil {
 		s.leaving.Store(false)
 		refuse(w, err)
 	}
+}
+
+// clearState takes the agent's own files away before a power-off: what was
+// carried in is never left in the image. A run goes on over a reboot only.
+func (s *Server) clearState(p Power) error {
+	if p != PowerOff {
+		return nil
+	}
+	if err := os.RemoveAll(s.StateDirectory); err != nil {
+		return fmt.Errorf("removing the agent's state: %w", err)
+	}
+	return nil
 }
 
 // sanitizeGuest cleans up and streams what was done; the last event's Exit is 1

@@ -186,7 +186,7 @@ type job struct {
 
 func (s *server) prepare(ctx context.Context, name, instanceType string, documents ...string) (*job, error) {
 	recipe := model.CreateImageRecipeRequest{
-		Name: name, SemanticVersion: "1.0.0",
+		Name: "bench-" + name, SemanticVersion: "1.0.0",
 		ParentImage: "arn:aws:imagebuilder:" + s.api.Region + ":aws:image/debian-12-x86/x.x.x",
 	}
 	for i, text := range documents {
@@ -205,7 +205,7 @@ func (s *server) prepare(ctx context.Context, name, instanceType string, documen
 	}
 	var i model.CreateInfrastructureConfigurationResponse
 	err := s.api.Do(ctx, "CreateInfrastructureConfiguration", model.CreateInfrastructureConfigurationRequest{
-		Name: name, InstanceProfileName: "bench", InstanceTypes: []string{instanceType},
+		Name: "bench-" + name, InstanceProfileName: "bench", InstanceTypes: []string{instanceType},
 	}, &i)
 	return &job{recipe: r.ImageRecipeArn, infrastructure: i.InfrastructureConfigurationArn}, err
 }
