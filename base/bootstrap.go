@@ -103,12 +103,15 @@ func (b *builder) mmdebstrapArgs() []string {
 		"--mode=auto", "--variant=minbase", "--format=tar",
 		"--include=" + strings.Join(include, ","),
 		`--aptopt=Acquire::Languages "none"`,
+		// The tree is thrown away after a crash: dpkg need not wait for the disk.
+		"--dpkgopt=force-unsafe-io",
 		// Before the kernel: the initrd gets the fsck of the file systems in fstab.
 		"--essential-hook=upload fstab /etc/fstab",
 		// mmdebstrap's own copy of the sources has another name.
 		`--customize-hook=rm -f "$1"/etc/apt/sources.list "$1"/etc/apt/sources.list.d/*`,
 		"--customize-hook=tar-in overlay.tar /",
 		`--customize-hook=chroot "$1" systemctl --quiet enable ` + strings.Join(enabled, " "),
+		`--customize-hook=rm -f "$1"/etc/dpkg/dpkg.cfg.d/99mmdebstrap`,
 		// Secrets are made at the first boot of each machine, by cloud-init or ssh-host-keys.service.
 		`--customize-hook=rm -f "$1"/etc/ssh/ssh_host_*`,
 		`--customize-hook=rm -f "$1"/vmlinuz.old "$1"/initrd.img.old`,
