@@ -28,6 +28,10 @@ type AgentConfig struct {
 	Token   string `json:"token"`
 }
 
+// A component that takes too much memory must not take the agent with it: the
+// kernel kills the largest process, which a lower score of the agent would not
+// change but hand down to its children, and systemd leaves the others alone.
+//
 // The agent starts as soon as the file systems are there and does not wait for
 // the network. It runs until the very end of a shutdown: a run that asked for a
 // reboot must get its last lines out.
@@ -43,7 +47,7 @@ ExecStart=` + RunDirectory + `/agent
 Restart=always
 RestartSec=200ms
 StartLimitInterval=0
-OOMScoreAdjust=-500
+OOMPolicy=continue
 TasksMax=infinity
 Delegate=no
 

@@ -43,7 +43,7 @@ ExecStart=` + agentFolder + `/agent
 Restart=always
 RestartSec=200ms
 StartLimitIntervalSec=0
-OOMScoreAdjust=-500
+OOMPolicy=continue
 TasksMax=infinity
 `
 
