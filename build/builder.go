@@ -54,7 +54,7 @@ type Config struct {
 	Dir       string        // a folder for each build, by ID, with its work files and logs
 	Instances string        // a folder for each instance, by its id: the drivers' own
 	Scopes    []ingot.Scope // whose images Resume looks for
-	BuildKind string        // of instances, where the instance type does not say; default container
+	BuildKind string        // container, qemu, or auto (the default): container where the host can, else qemu
 	TestKind  string        // container, qemu, or auto (the default): qemu where KVM works
 	MaxBuilds int           // at work at a time, others are PENDING; default the processors, at least 2
 	Now       func() time.Time
@@ -83,9 +83,6 @@ func New(c Config) *Builder {
 	}
 	if c.Log == nil {
 		c.Log = slog.Default()
-	}
-	if c.BuildKind == "" {
-		c.BuildKind = compute.KindContainer
 	}
 	if c.MaxBuilds == 0 {
 		c.MaxBuilds = max(2, runtime.NumCPU())

@@ -75,12 +75,16 @@ func (b *Builder) provide(ctx context.Context, p *plan, c *model.InfrastructureC
 	if len(types) == 0 {
 		types = []string{defaultType}
 	}
+	buildKind, err := b.DefaultBuildKind(ctx)
+	if err != nil {
+		return err
+	}
 	testKind, err := b.DefaultTestKind(ctx)
 	if err != nil {
 		return err
 	}
 	for _, t := range types {
-		build, err := b.machine(t, b.BuildKind)
+		build, err := b.machine(t, buildKind)
 		if err != nil {
 			return err
 		}
@@ -104,19 +108,40 @@ func (b *Builder) machine(text, kind string) (machine, error) {
 	return m, nil
 }
 
+// DefaultBuildKind is where components run: as configured, else in a container
+// where this host can run them, else in a virtual machine.
+func (b *Builder) DefaultBuildKind(ctx context.Context) (string, error) {
+	switch b.BuildKind {
+	case compute.KindContainer, compute.KindQEMU:
+		return b.BuildKind, nil
+	case "", kindAuto:
+	default:
+		return "", fmt.Errorf("build kind %q: it must be container, qemu or auto", b.BuildKind)
+	}
+	for _, kind := range []string{compute.KindContainer, compute.KindQEMU} {
+		if d := b.Drivers[kind]; d != nil && d.Probe(ctx).OK {
+			return kind, nil
+		}
+	}
+	return "", ingot.Errorf(ingot.CodeUnavailable, "this host can run neither containers nor virtual machines: `ingot doctor` says what is missing")
+}
+
+// kindAuto leaves the kind of instances to what the host can do.
+const kindAuto = "auto"
+
 // DefaultTestKind is where tests run: as configured, else in a VM where KVM works.
 func (b *Builder) DefaultTestKind(ctx context.Context) (string, error) {
 	switch b.TestKind {
 	case compute.KindContainer, compute.KindQEMU:
 		return b.TestKind, nil
-	case "", "auto":
+	case "", kindAuto:
 	default:
 		return "", fmt.Errorf("test kind %q: it must be container, qemu or auto", b.TestKind)
 	}
 	if d := b.Drivers[compute.KindQEMU]; d != nil && hasKVM(d.Probe(ctx)) {
 		return compute.KindQEMU, nil
 	}
-	return b.BuildKind, nil
+	return b.DefaultBuildKind(ctx)
 }
 
 func hasKVM(r compute.Report) bool {

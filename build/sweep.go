@@ -24,9 +24,8 @@ func (b *Builder) keep(image, id string) error {
 	return b.writeWhole(image, keptFile, data)
 }
 
-// kept lists the instances that failed builds left running and nobody has
-// removed since.
-func (b *Builder) kept(ctx context.Context) ([]string, error) {
+// Kept lists the ids of instances that failed builds left running.
+func (b *Builder) Kept(ctx context.Context) ([]string, error) {
 	files, err := filepath.Glob(filepath.Join(b.Dir, "*", keptFile))
 	if err != nil {
 		return nil, fmt.Errorf("listing kept instances: %w", err)
@@ -74,7 +73,7 @@ func (b *Builder) open(ctx context.Context) ([]ingot.Record, error) {
 // InstancesInUse lists the ids of instances that belong to builds: those of images
 // that are being made, and those kept after a failure.
 func (b *Builder) InstancesInUse(ctx context.Context) ([]string, error) {
-	ids, err := b.kept(ctx)
+	ids, err := b.Kept(ctx)
 	if err != nil {
 		return nil, err
 	}

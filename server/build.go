@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"os/exec"
 	"path/filepath"
 
 	"ingot.dev/ingot"
@@ -61,7 +62,7 @@ func (s *Server) openBuilder() {
 		Engine:    s.engine,
 		Drivers:   s.drivers,
 		Regions:   s.regions,
-		Boot:      s,
+		Boot:      s.bootChecker(),
 		Dir:       s.path("builds"),
 		Instances: s.path("instances"),
 		Scopes:    []ingot.Scope{s.scope()},
@@ -79,4 +80,12 @@ func (s *Server) sweep(ctx context.Context) error {
 		return err
 	}
 	return s.builder.Sweep(ctx, launched)
+}
+
+// bootChecker is nil where there is no QEMU: then builds say that they skip the check.
+func (s *Server) bootChecker() build.BootChecker {
+	if _, err := exec.LookPath("qemu-system-x86_64"); err != nil {
+		return nil
+	}
+	return s
 }

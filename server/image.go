@@ -194,7 +194,8 @@ func (s *Server) diffImages(ctx context.Context, in admin.ImagePair, _ admin.Sen
 	return diff, nil
 }
 
-// removeImage forgets an AMI. One whose image resource still names it goes from there too.
+// removeImage forgets an AMI and the disk blocks that nothing else uses. As with
+// the vendor's service, an image resource that lists it stays.
 func (s *Server) removeImage(ctx context.Context, in admin.ImageName, _ admin.Send) (admin.None, error) {
 	ami, err := s.findImage(ctx, in.Image)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -101,8 +102,12 @@ func (s *Server) showInstance(ctx context.Context, id string) (admin.Instance, e
 	if arn := tags["Ec2ImageBuilderArn"]; arn != "" {
 		purpose = tags["Name"] + " " + arn
 	}
+	kept, err := s.builder.Kept(ctx)
+	if err != nil {
+		return admin.Instance{}, err
+	}
 	return admin.Instance{
-		ID: id, Kind: state.Kind, Phase: string(state.Phase), Purpose: strings.TrimSpace(purpose),
+		ID: id, Kind: state.Kind, Kept: slices.Contains(kept, id), Phase: string(state.Phase), Purpose: strings.TrimSpace(purpose),
 		Address: state.Address, Boots: state.Boots, Started: state.Started, Console: state.Console,
 	}, nil
 }

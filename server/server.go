@@ -19,6 +19,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"ingot.dev/ingot"
 	"ingot.dev/ingot/admin"
@@ -40,7 +41,7 @@ type Config struct {
 	Runtime   string // folder of sockets; short path
 	Account   string // twelve digits
 	Region    string
-	BuildKind string // container or qemu
+	BuildKind string // container, qemu or auto
 	TestKind  string // container, qemu or auto
 	Key       sigv4.Credential
 	Shim      []string // the program that calls shim.Main, and its arguments before the folder
@@ -58,6 +59,8 @@ type Server struct {
 	regions *region.Set
 	region  *region.Region
 	drivers map[string]compute.Driver
+
+	background sync.WaitGroup
 }
 
 // Machines are the kinds of instances that a shim of this program can hold.
@@ -114,6 +117,8 @@ func Open(ctx context.Context, c Config) (_ *Server, err error) {
 	if err := s.engine.Open(ctx); err != nil {
 		return nil, err
 	}
+	// The first build should not wait for the answer.
+	s.background.Go(func() { s.drivers[compute.KindContainer].Probe(ctx) })
 	return s, s.builder.Resume(ctx)
 }
 
@@ -131,6 +136,7 @@ func (s *Server) scope() ingot.Scope {
 // their instances live on under their shims.
 func (s *Server) Close(ctx context.Context) error {
 	var errs []error
+	s.background.Wait()
 	if s.engine != nil {
 		errs = append(errs, s.engine.Close(ctx))
 	}
@@ -148,7 +154,11 @@ func (s *Server) newAPI(ctx context.Context) (http.Handler, error) {
 			return s.Key, id == s.Key.AccessKeyID, nil
 		},
 		Builder: s.builder,
-		Log:     s.Log,
+		Ready: func(ctx context.Context) error {
+			_, err := s.builder.DefaultBuildKind(ctx)
+			return err
+		},
+		Log: s.Log,
 	})
 }
 

@@ -28,7 +28,7 @@ type settings struct {
 	Account string `yaml:"account" json:"account"`
 	// Region is the one region of this server; requests signed for another are refused.
 	Region string `yaml:"region" json:"region"`
-	// BuildKind is where components run: container or qemu.
+	// BuildKind is where components run: container, qemu, or auto (a container where the host can).
 	BuildKind string `yaml:"buildKind" json:"buildKind"`
 	// TestKind is where test phases run: container, qemu, or auto (qemu where KVM works).
 	TestKind string `yaml:"testKind" json:"testKind"`
@@ -42,7 +42,7 @@ func defaultSettings() settings {
 		Listen:    "127.0.0.1:7480",
 		Account:   "000000000000",
 		Region:    "us-east-1",
-		BuildKind: compute.KindContainer,
+		BuildKind: "auto",
 		TestKind:  "auto",
 		Runtime:   "/run/ingot",
 	}
@@ -135,11 +135,10 @@ func (s *settings) check() error {
 	if !regionForm.MatchString(s.Region) {
 		return fmt.Errorf("setting region %q: must look like us-east-1", s.Region)
 	}
-	if kinds := []string{compute.KindContainer, compute.KindQEMU}; !slices.Contains(kinds, s.BuildKind) {
-		return fmt.Errorf("setting buildKind %q: must be one of %s", s.BuildKind, strings.Join(kinds, ", "))
-	}
-	if kinds := []string{"auto", compute.KindContainer, compute.KindQEMU}; !slices.Contains(kinds, s.TestKind) {
-		return fmt.Errorf("setting testKind %q: must be one of %s", s.TestKind, strings.Join(kinds, ", "))
+	for name, kind := range map[string]string{"buildKind": s.BuildKind, "testKind": s.TestKind} {
+		if kinds := []string{"auto", compute.KindContainer, compute.KindQEMU}; !slices.Contains(kinds, kind) {
+			return fmt.Errorf("setting %s %q: must be one of %s", name, kind, strings.Join(kinds, ", "))
+		}
 	}
 	data, err := filepath.Abs(s.Data)
 	if err != nil {

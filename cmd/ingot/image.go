@@ -108,7 +108,7 @@ func newImageLaunchCommand(a *app) *cobra.Command {
 			})
 		},
 	}
-	launch.Flags().StringVar(&command, "exec", "", "shell `command` to run in the instance; its exit status is ours")
+	launch.Flags().StringVar(&command, "exec", "", "shell `command` to run in the instance, which ends with it; a failing command is exit status 1")
 	launch.Flags().StringVar(&in.Kind, "kind", "", "container or qemu (default: where test phases run)")
 	launch.Flags().IntVar(&in.CPUs, "cpus", 0, "number of virtual CPUs")
 	launch.Flags().IntVar(&in.MemoryMiB, "memory", 0, "memory in `MiB`")
