@@ -32,13 +32,16 @@ type AgentConfig struct {
 // kernel kills the largest process, which a lower score of the agent would not
 // change but hand down to its children, and systemd leaves the others alone.
 //
-// The agent starts as soon as the file systems are there and does not wait for
-// the network. It runs until the very end of a shutdown: a run that asked for a
-// reboot must get its last lines out.
+// The agent starts as soon as the file system of its state can be written: the
+// other file systems wait for udev, which takes seconds in an emulated guest.
+// Nor does it wait for the network; Client.Ready tells when all is there. It
+// runs until the very end of a shutdown: a run that asked for a reboot must get
+// its last lines out.
 const unit = `[Unit]
 Description=Ingot agent
 DefaultDependencies=no
-After=local-fs.target
+After=systemd-remount-fs.service
+RequiresMountsFor=` + StateDirectory + `
 Conflicts=shutdown.target
 Before=shutdown.target
 

@@ -31,6 +31,7 @@ const injectedUnit = `[Unit]
 Description=Ingot agent
 DefaultDependencies=no
 After=systemd-remount-fs.service
+RequiresMountsFor=` + guest.StateDirectory + `
 Conflicts=shutdown.target
 Before=shutdown.target
 
