@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strings"
 
+	"ingot.dev/ingot"
 	"ingot.dev/ingot/client"
 	"ingot.dev/ingot/model"
 )
@@ -149,7 +150,7 @@ func wildcard(version string) string {
 // sameRecipe finds the newest recipe under in's version that says the same, or returns "".
 func (t Target) sameRecipe(ctx context.Context, in model.CreateImageRecipeRequest) (string, error) {
 	var got model.GetImageRecipeResponse
-	arn := t.arn("image-recipe/" + normalise(in.Name) + "/" + in.SemanticVersion)
+	arn := t.arn("image-recipe/" + ingot.NormalizeName(in.Name) + "/" + in.SemanticVersion)
 	err := t.Client.Do(ctx, "GetImageRecipe", model.GetImageRecipeRequest{ImageRecipeArn: arn}, &got)
 	var e *client.Error
 	if errors.As(err, &e) {
@@ -168,11 +169,6 @@ func (t Target) sameRecipe(ctx context.Context, in model.CreateImageRecipeReques
 		return "", nil
 	}
 	return got.ImageRecipe.Arn, nil
-}
-
-// normalise is the form of a name inside an ARN, api.md §2.3.
-func normalise(name string) string {
-	return strings.NewReplacer(" ", "-", "_", "-").Replace(strings.ToLower(name))
 }
 
 func (t Target) applyInfrastructure(ctx context.Context, in model.CreateInfrastructureConfigurationRequest) (string, error) {

@@ -129,8 +129,11 @@ var prefixes = []struct {
 	prefix string
 	kind   referenceKind
 }{
-	{"env:", envRef}, {"aws:ssm:", ssmRef}, {"aws:imds:", imdsRef},
-	{"context:", contextRef}, {"imagebuilder:", imagebuilderRef},
+	{"env:", envRef},
+	{"aws:ssm:", ssmRef},
+	{"aws:imds:", imdsRef},
+	{"context:", contextRef},
+	{"imagebuilder:", imagebuilderRef},
 }
 
 // parseBody is nil for a body that is not of our grammar.

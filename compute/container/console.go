@@ -54,6 +54,17 @@ func bindConsole(terminal string) error {
 	return unix.Close(fd)
 }
 
+// openPeer opens the guest's side of its console for as long as the guest runs:
+// while nobody has it open the terminal reads as ended, and it is not the end
+// when only a login prompt was killed.
+func openPeer(console *os.File) (*os.File, error) {
+	fd, _, errno := unix.Syscall(unix.SYS_IOCTL, console.Fd(), unix.TIOCGPTPEER, unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC)
+	if errno != 0 {
+		return nil, fmt.Errorf("opening the other side of the console: %w", errno)
+	}
+	return os.NewFile(fd, "console"), nil
+}
+
 // copyConsole appends what the guest prints to its file until the last process
 // has closed the terminal, which reads as an I/O error. Beyond maxConsole it
 // reads on and drops.

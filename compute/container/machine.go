@@ -233,9 +233,13 @@ func (c *container) setUp(ctx context.Context, pid int, sock *net.UnixConn) (fin
 		return detach, fmt.Errorf("waiting for the first process: %w", err)
 	}
 	console := os.NewFile(uintptr(fds[0]), "console")
+	peer, err := openPeer(console)
+	if err != nil {
+		return func() error { return errors.Join(detach(), console.Close()) }, err
+	}
 	copied := make(chan error, 1)
 	go func() { copied <- copyConsole(c.place.Console, console) }()
-	finish = func() error { return errors.Join(detach(), <-copied, console.Close()) }
+	finish = func() error { return errors.Join(detach(), peer.Close(), <-copied, console.Close()) }
 	// The socket closes when init is executed; before that it can still fail.
 	if text, _, err := receive(sock); err == nil {
 		return finish, answerError(text)

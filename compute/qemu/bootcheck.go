@@ -22,13 +22,12 @@ const (
 
 // Check is the outcome of a boot check.
 type Check struct {
-	Boot     compute.Boot  `json:"boot"`
-	Reached  string        `json:"reached"`            // empty when the guest did not come up
-	After    time.Duration `json:"after"`              // from the start of the VM to Reached
-	PowerOff time.Duration `json:"powerOff,omitempty"` // of the guest, in order
-	Hello    guest.Hello   `json:"hello"`              // when the agent was reached
-	Note     string        `json:"note,omitempty"`     // why there was no agent
-	Console  []string      `json:"console,omitempty"`  // the last lines, when it did not come up
+	Boot    compute.Boot  `json:"boot"`
+	Reached string        `json:"reached"`           // empty when the guest did not come up
+	After   time.Duration `json:"after"`             // from the start of the VM to Reached
+	Hello   guest.Hello   `json:"hello"`             // when the agent was reached
+	Note    string        `json:"note,omitempty"`    // why there was no agent
+	Console []string      `json:"console,omitempty"` // the last lines, when it did not come up
 }
 
 // BootError says that an image does not boot, and what its console showed.
@@ -56,7 +55,6 @@ const (
 	// agentAfterLogin is how long the agent may come later than the prompt, which
 	// systemd shows at the end of a boot.
 	agentAfterLogin = 20 * time.Second
-	offLimit        = 90 * time.Second // systemd's own limit for a unit to stop
 	lookEvery       = 100 * time.Millisecond
 	consoleTail     = 15 // lines
 )
@@ -88,27 +86,11 @@ func BootCheck(ctx context.Context, d compute.Driver, spec compute.Spec) (c Chec
 	err = w.watch(ctx, &c)
 	c.After = time.Since(start)
 	if err == nil {
-		return c, powerOff(ctx, instance, &c)
+		return c, nil // the disk is thrown away: no reason to wait for a power-off
 	}
 	text, readErr := readTail(state.Console)
 	c.Console = lastLines(text, consoleTail)
 	return c, errors.Join(explain(spec.Boot, text, c.Console, err), readErr)
-}
-
-// powerOff ends a guest that came up. One that does not go down in order has
-// still proved that it boots.
-func powerOff(ctx context.Context, instance compute.Instance, c *Check) error {
-	start := time.Now()
-	state, err := instance.Stop(ctx, offLimit)
-	if err != nil {
-		return fmt.Errorf("powering off: %w", err)
-	}
-	if state.Phase == compute.PhaseOff {
-		c.PowerOff = time.Since(start)
-		return nil
-	}
-	c.Note = strings.TrimPrefix(c.Note+"; it did not power off: "+state.Reason, "; ")
-	return nil
 }
 
 // watcher waits for the first of: the agent, a login prompt, a line that says

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"syscall"
 	"time"
@@ -53,7 +54,9 @@ func Main(dir string, machines map[string]Machine) error {
 	if !ok {
 		return fmt.Errorf("another shim holds %s", dir)
 	}
-	defer held.Close()
+	// The kernel drops the lock with the process, not before: who finds it free
+	// may take everything away.
+	defer runtime.KeepAlive(held)
 	h := &holder{dir: dir, order: o, ready: ready, log: slog.New(slog.NewTextHandler(os.Stderr, nil))}
 	return h.hold(m)
 }

@@ -249,7 +249,9 @@ func TestUpdateOS(t *testing.T) {
 	}{
 		{"apt everything", "apt-get", nil, nil, "apt-get update\napt-mark showhold\napt-get -y upgrade\n"},
 		{
-			"apt some", "apt-get", []string{"bash", "absent", "vim"}, []string{"vim"},
+			"apt some", "apt-get",
+			[]string{"bash", "absent", "vim"},
+			[]string{"vim"},
 			"apt-get update\ndpkg-query -s bash\ndpkg-query -s absent\napt-mark showhold\ndpkg-query -s vim\napt-mark hold vim\napt-get -y install --only-upgrade bash\napt-mark unhold vim\n",
 		},
 		{"apt none of them", "apt-get", []string{"absent"}, nil, "apt-get update\ndpkg-query -s absent\n"},
