@@ -53,6 +53,9 @@ func (w *work) inventory(ctx context.Context) (any, error) {
 		return nil, err
 	}
 	defer c.Close()
+	if err := w.checkShell(ctx, c); err != nil {
+		return nil, w.orLost(ctx, err)
+	}
 	inv, err := c.Inventory(ctx)
 	if err != nil {
 		return nil, w.orLost(ctx, err)
@@ -74,6 +77,26 @@ func (w *work) inventory(ctx context.Context) (any, error) {
 	}
 	w.log.note("Found %d packages on %s", len(packages), inv.OS)
 	return reported{shown: map[string]string{"osVersion": system, "associationId": derived(w.Plan.Image, "inventory")}}, nil
+}
+
+// checkShell refuses an instance in which nobody can do anything any more. Its
+// kernel, init and agent may well go on without a single program of its own.
+func (w *work) checkShell(ctx context.Context, c *guest.Client) error {
+	cmd := guest.Command{ID: "shell-" + w.Instance.InstanceID, Args: []string{"/bin/sh", "-c", ":"}}
+	said := ""
+	exit, err := c.Exec(ctx, cmd, nil, func(e guest.Event) error {
+		if e.Line != "" {
+			said = e.Line
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("trying a shell in the instance: %w", err)
+	}
+	if exit != 0 {
+		return fmt.Errorf("the instance cannot run a shell any more (exit code %d: %s); did a component remove its programs?", exit, said)
+	}
+	return nil
 }
 
 // sanitize cleans the guest up. The clean-up takes its own marker away first,

@@ -21,6 +21,10 @@ const toeDirectory = "/var/lib/amazon/toe"
 // maxReboots bounds how often one run may restart its instance.
 const maxReboots = 50
 
+// maxCuts bounds how often the agent may vanish in the middle of one run: a
+// step that ends it, or the guest, is begun again each time.
+const maxCuts = 5
+
 // componentError is a failed component run.
 type componentError struct {
 	result toe.Result
@@ -35,15 +39,31 @@ func (e *componentError) Error() string {
 		return "the component run failed: " + e.result.FailureMessage
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "Document %s failed! Component %s, phase %s, step %s (%s)", f.Document, e.name, f.Phase, f.Step, f.Action)
+	fmt.Fprintf(&b, "Document %s failed! Component %s, phase %s, step %s", f.Document, e.name, f.Phase, f.Step)
+	if f.Action != "" {
+		fmt.Fprintf(&b, " (%s)", f.Action)
+	}
 	if f.ExitCode != nil {
 		fmt.Fprintf(&b, ", exit code %d", *f.ExitCode)
 	}
 	fmt.Fprintf(&b, ": %s", f.Message)
 	if len(f.Tail) > 0 {
-		b.WriteString("; last lines: " + strings.Join(f.Tail, " | "))
+		b.WriteString("; last lines: " + joinLast(f.Tail, maxTail))
 	}
 	return b.String()
+}
+
+// maxTail is how much of the output fits beside the rest into maxReason.
+const maxTail = 400 // characters
+
+// joinLast joins as many of the last lines as limit allows. Of a last line that
+// is too long the end is kept: that is where programs say what went wrong.
+func joinLast(lines []string, limit int) string {
+	text := []rune(strings.Join(lines, " | "))
+	if len(text) <= limit {
+		return string(text)
+	}
+	return "…" + string(text[len(text)-limit+1:])
 }
 
 func (e *componentError) context() *model.ComponentFailure {
@@ -135,14 +155,15 @@ func (w *work) runComponents(ctx context.Context, inst compute.Instance, run gue
 	if err != nil {
 		return toe.Result{}, err
 	}
-	silence := time.Time{}
-	for reboots := 0; ; {
+	var silence time.Time
+	var at toe.Event // of the step in progress
+	for reboots, cuts := 0, 0; ; {
 		c, err := w.agent(ctx, inst)
 		if err != nil {
 			return toe.Result{}, err
 		}
 		seen := from
-		result, err := w.attach(ctx, c, run, &from)
+		result, err := w.attach(ctx, c, run, &from, &at)
 		switch {
 		case err == nil && !result.Reboot:
 			return result, c.Close()
@@ -153,6 +174,12 @@ func (w *work) runComponents(ctx context.Context, inst compute.Instance, run gue
 			err = w.reboot(ctx, inst, c)
 		case errors.Is(err, guest.ErrUnreachable) && ctx.Err() == nil:
 			// The guest went down by itself, or the connection did: ask again.
+			if seen != from {
+				cuts++
+			}
+			if cuts == maxCuts {
+				return cutOff(at), c.Close()
+			}
 			if seen != from || silence.IsZero() {
 				silence = w.Now()
 			}
@@ -166,12 +193,24 @@ func (w *work) runComponents(ctx context.Context, inst compute.Instance, run gue
 	}
 }
 
-// attach follows a run and moves from to the last event that was logged.
-func (w *work) attach(ctx context.Context, c *guest.Client, run guest.Run, from *int64) (toe.Result, error) {
+// cutOff is the result of a run whose step ends the agent again and again.
+func cutOff(at toe.Event) toe.Result {
+	text := fmt.Sprintf("the agent or the instance went down %d times in the middle of the run; a step that restarts the instance must say so with the action Reboot or exit code 194", maxCuts)
+	return toe.Result{Status: "failed", FailureMessage: text, Failure: &toe.Failure{
+		Document: at.Document, Phase: at.Phase, Step: at.Step, Message: text,
+	}}
+}
+
+// attach follows a run, moves from to the last event that was logged and at to
+// the last one of a step.
+func (w *work) attach(ctx context.Context, c *guest.Client, run guest.Run, from *int64, at *toe.Event) (toe.Result, error) {
 	return c.Run(ctx, run, *from, func(e guest.Event) error {
 		*from = e.Seq
 		if e.Toe == nil {
 			return nil
+		}
+		if e.Toe.Step != "" {
+			*at = *e.Toe
 		}
 		return w.log.write(Line{
 			Time: e.Toe.Time, Level: e.Toe.Level, Component: w.componentName(e.Toe.Document), Phase: e.Toe.Phase, DocumentStep: e.Toe.Step,
