@@ -43,15 +43,15 @@ var documentPlatforms = map[model.Platform]string{
 	model.PlatformLinux: "linux", model.PlatformWindows: "windows", model.PlatformMacOS: "darwin",
 }
 
-// checkDocument returns what a component takes over from its document, or the
-// document's first fault.
+// checkDocument returns what a component takes over from its document, or all
+// faults of the document, a line each.
 func checkDocument(in *model.CreateComponentRequest) (ingot.ComponentDocument, error) {
 	if in.Uri != "" {
 		return ingot.ComponentDocument{}, ingot.InvalidField("uri", "This server has no object store to read '%s' from. Supply the document in 'data'.", in.Uri)
 	}
 	doc, findings := toe.Check([]byte(in.Data), toe.CheckOptions{Path: "data", Platform: documentPlatforms[in.Platform], Service: true})
 	if err := findings.Err(); err != nil {
-		return ingot.ComponentDocument{}, ingot.InvalidField("data", "%s", findings.Errors()[0])
+		return ingot.ComponentDocument{}, ingot.InvalidField("data", "%s", err)
 	}
 	out := ingot.ComponentDocument{Type: model.ComponentType(doc.Type())}
 	for _, p := range doc.Parameters {
