@@ -63,6 +63,11 @@ func (l *Library) Add(ctx context.Context, d Disk) (Base, error) {
 	if err := l.register(ctx, image, ami, dateVersion(d.Date)); err != nil {
 		return Base{}, fmt.Errorf("adding base %s: %w", image.Name, err)
 	}
+	// The first instance should not wait for its disk. Without room for the cache
+	// the base is there all the same.
+	if _, err := l.Region.Disks.Materialise(ctx, snapshot); err != nil && ctx.Err() != nil {
+		return Base{}, fmt.Errorf("adding base %s: %w", image.Name, err)
+	}
 	return Base{Image: image, AMI: ami}, nil
 }
 

@@ -13,10 +13,10 @@ import (
 )
 
 func newImageCommand(a *app) *cobra.Command {
-	image := &cobra.Command{Use: "image", Short: "List, launch, export and remove images", RunE: onlySubcommands, Args: cobra.ArbitraryArgs}
+	image := &cobra.Command{Use: "image", Short: "List, launch, check, export and remove images", RunE: onlySubcommands, Args: cobra.ArbitraryArgs}
 	image.AddCommand(
 		newImageListCommand(a), newImageShowCommand(a), newImageLaunchCommand(a),
-		newImageExportCommand(a), newImageDiffCommand(a), newImageRemoveCommand(a),
+		newImageCheckCommand(a), newImageExportCommand(a), newImageDiffCommand(a), newImageRemoveCommand(a),
 	)
 	return image
 }
@@ -132,6 +132,27 @@ func (a *app) execAndEnd(ctx context.Context, c *connection, id, command string)
 		return exitError{exitFailed, fmt.Errorf("%s: the command ended with exit status %d", id, exit.Code)}
 	}
 	return nil
+}
+
+func newImageCheckCommand(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "check IMAGE",
+		Short: "Boot an image in a virtual machine through its own loader",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.withServer(cmd.Context(), func(ctx context.Context, c *connection) error {
+				check, err := admin.Call[admin.ImageName, admin.ImageCheck](ctx, c.Admin, "image/check", admin.ImageName{Image: args[0]}, a.progress)
+				if err != nil {
+					return err
+				}
+				if a.output == "json" {
+					return a.printJSON(check)
+				}
+				fmt.Fprintf(a.stdout, "%s boots (%s) and reached its %s after %.1f s\n", args[0], check.Boot, check.Reached, check.Seconds)
+				return nil
+			})
+		},
+	}
 }
 
 func newImageExportCommand(a *app) *cobra.Command {
