@@ -55,8 +55,11 @@ const (
 	// agentAfterLogin is how long the agent may come later than the prompt, which
 	// systemd shows at the end of a boot.
 	agentAfterLogin = 20 * time.Second
-	lookEvery       = 100 * time.Millisecond
-	consoleTail     = 15 // lines
+	// silence is how long a guest that prints nothing is waited for: six times
+	// what a Debian guest without a serial console takes under emulation.
+	silence     = 2 * time.Minute
+	lookEvery   = 100 * time.Millisecond
+	consoleTail = 15 // lines
 )
 
 // BootCheck boots a disk through its own loader and waits for a sign of life.
@@ -120,6 +123,7 @@ func (w watcher) watch(ctx context.Context, c *Check) error {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	var login time.Time
+	seen, changed := "", time.Now()
 	for {
 		select {
 		case a := <-answer:
@@ -139,6 +143,12 @@ func (w watcher) watch(ctx context.Context, c *Check) error {
 			}
 			if login.IsZero() && loginPrompt.MatchString(text) {
 				login = now
+			}
+			if text != seen {
+				seen, changed = text, now
+			}
+			if now.Sub(changed) > silence {
+				return fmt.Errorf("nothing was printed for %s: the boot loader is damaged, or the image hangs and its kernel has no console=ttyS0", silence)
 			}
 			reason := noteOf(text)
 			if !login.IsZero() && (reason != "" || now.Sub(login) > agentAfterLogin) {
@@ -171,6 +181,7 @@ var (
 		{regexp.MustCompile(`No bootable device`), "the firmware found no boot loader on the disk: install GRUB (grub-install) or give the base image a BIOS boot partition", true},
 		{regexp.MustCompile(`UEFI Interactive Shell|BdsDxe: No bootable option`), "UEFI found no boot loader on the disk: the EFI system partition needs EFI/BOOT/BOOTX64.EFI", true},
 		{regexp.MustCompile(`grub rescue>|error: no such (partition|device)`), "GRUB does not find its files or its partition: run grub-install and update-grub in the image", true},
+		{regexp.MustCompile(`you need to load the kernel first`), "GRUB's configuration names a kernel that is not there: run update-grub in the image", true},
 		{regexp.MustCompile(`error: file .* not found`), "GRUB's configuration names a kernel or initrd that is not there: run update-grub in the image", false},
 		{regexp.MustCompile(`(?m)^grub>`), "GRUB has no configuration: run update-grub in the image", true},
 		{regexp.MustCompile(`VFS: Unable to mount root|ALERT! .* does not exist|Gave up waiting for root`), "the kernel does not find its root file system: compare root= in the boot loader's configuration with the file system's UUID", true},
