@@ -140,9 +140,15 @@ func (p *process) importBase() {
 // recipe stores components, a recipe of them and an infrastructure configuration.
 func (p *process) recipe(name string, infrastructure model.CreateInfrastructureConfigurationRequest, documents ...string) model.CreateImageRequest {
 	p.t.Helper()
+	return p.recipeOn("debian-12-x86", name, infrastructure, documents...)
+}
+
+// recipeOn is recipe with another base.
+func (p *process) recipeOn(base, name string, infrastructure model.CreateInfrastructureConfigurationRequest, documents ...string) model.CreateImageRequest {
+	p.t.Helper()
 	in := model.CreateImageRecipeRequest{
 		Name: name, SemanticVersion: "1.0.0",
-		ParentImage: "arn:aws:imagebuilder:" + p.settings.Region + ":aws:image/debian-12-x86/x.x.x",
+		ParentImage: "arn:aws:imagebuilder:" + p.settings.Region + ":aws:image/" + base + "/x.x.x",
 	}
 	for i, text := range documents {
 		var c model.CreateComponentResponse
