@@ -23,19 +23,19 @@ type display struct {
 	width int  // columns; 0 when w is no terminal
 	color bool // off under NO_COLOR
 
-	mu    sync.Mutex
-	step  string
-	since time.Time
-	last  string
-	stop  chan struct{}
-	ended sync.WaitGroup
+	mu      sync.Mutex
+	running map[string]time.Time // steps and when they began; tests run side by side
+	step    string               // the one that spoke last
+	last    string               // what it said
+	stop    chan struct{}
+	ended   sync.WaitGroup
 }
 
 // refresh is how often the elapsed time moves.
 const refresh = 100 * time.Millisecond
 
 func newDisplay(w io.Writer) *display {
-	d := &display{w: w, stop: make(chan struct{})}
+	d := &display{w: w, running: make(map[string]time.Time), stop: make(chan struct{})}
 	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		if width, _, err := term.GetSize(int(f.Fd())); err == nil {
 			d.width = width
@@ -67,9 +67,9 @@ func (d *display) tick() {
 func (d *display) close() {
 	close(d.stop)
 	d.ended.Wait()
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.finishStep()
+	if d.width > 0 {
+		d.erase()
+	}
 }
 
 func (d *display) show(l build.Line) {
@@ -79,36 +79,53 @@ func (d *display) show(l build.Line) {
 		fmt.Fprintln(d.w, formatLine(l))
 		return
 	}
-	if l.Step != "" && l.Step != d.step {
-		d.finishStep()
-		d.step, d.since = l.Step, time.Now()
-	}
-	d.last = printable(l.Text)
 	if l.Level == "Warn" || l.Level == "Error" {
 		d.erase()
-		fmt.Fprintln(d.w, d.paint(31, formatLine(l)))
+		fmt.Fprintln(d.w, d.paint(red, formatLine(l)))
+	}
+	d.last = printable(l.Text)
+	if l.Step != "" {
+		d.advance(l.Step)
 	}
 	d.draw()
 }
 
-// finishStep turns the moving line into one that stays.
-func (d *display) finishStep() {
-	if d.step == "" || d.width == 0 {
+// advance makes step the one that is shown, or ends it when its last line says
+// how it ended: "RunSanitizeScript: COMPLETED".
+func (d *display) advance(step string) {
+	if _, ok := d.running[step]; !ok {
+		d.running[step] = time.Now()
+	}
+	d.step = step
+	status, ended := strings.CutPrefix(d.last, step+": ")
+	if !ended {
 		return
 	}
+	color := green
+	if strings.HasPrefix(status, "FAILED") {
+		color = red
+	}
 	d.erase()
-	fmt.Fprintf(d.w, "%s %6.1f s  %s\n", d.paint(32, "done"), time.Since(d.since).Seconds(), d.step)
+	word, _, _ := strings.Cut(status, " ")
+	fmt.Fprintf(d.w, "%-10s %6.1f s  %s\n", d.paint(color, word), time.Since(d.running[step]).Seconds(), step)
+	delete(d.running, step)
 	d.step = ""
 }
 
 func (d *display) draw() {
+	d.erase()
 	if d.step == "" {
 		return
 	}
-	head := fmt.Sprintf("     %6.1f s  %s  ", time.Since(d.since).Seconds(), d.step)
-	d.erase()
+	head := fmt.Sprintf("           %6.1f s  %s  ", time.Since(d.running[d.step]).Seconds(), d.step)
 	io.WriteString(d.w, head+cut(d.last, d.width-utf8.RuneCountInString(head)-1))
 }
+
+// Colours of a terminal.
+const (
+	red   = 31
+	green = 32
+)
 
 func (d *display) erase() { io.WriteString(d.w, "\r\x1b[K") }
 
