@@ -113,9 +113,18 @@ func (w *work) run(ctx context.Context) (any, error) {
 	log.note("%s began", w.step.name)
 	limited, cancel := context.WithTimeoutCause(ctx, w.step.timeout, errTimedOut)
 	defer cancel()
+	if !w.step.proceed { // those that make room are never ended for want of it
+		limited, cancel = whileRoom(limited, w.Dir)
+		defer cancel()
+	}
 	out, err := w.step.do(w, limited)
-	if err != nil && errors.Is(context.Cause(limited), errTimedOut) {
+	var full *fullError
+	switch cause := context.Cause(limited); {
+	case err == nil:
+	case errors.Is(cause, errTimedOut):
 		err = fmt.Errorf("%w: %w", errTimedOut, err)
+	case errors.As(cause, &full):
+		err = full
 	}
 	out, err = w.conclude(ctx, show, out, err)
 	return out, errors.Join(err, log.Close())
