@@ -147,28 +147,34 @@ func testBadRequests(p *process) {
 	}{
 		{
 			"unknown module", "CreateComponent", component(strings.ReplaceAll(bash("build", "true"), "ExecuteBash", "ExecuteBsh")),
-			"InvalidParameterValueException", []string{"7:17: phases[0].steps[0].action", "ExecuteBsh", "did you mean 'ExecuteBash'"},
+			"InvalidParameterValueException",
+			[]string{"7:17: phases[0].steps[0].action", "ExecuteBsh", "did you mean 'ExecuteBash'"},
 		},
 		{
 			"misspelt key", "CreateComponent", component(strings.ReplaceAll(bash("build", "true"), "inputs:", "input:")),
-			"InvalidParameterValueException", []string{"phases[0].steps[0].input:", "did you mean 'inputs'"},
+			"InvalidParameterValueException",
+			[]string{"phases[0].steps[0].input:", "did you mean 'inputs'"},
 		},
 		{
 			"parameter without a value", "CreateImageRecipe", recipe(parent),
-			"InvalidParameterValueException", []string{"components[0].parameters", "greeting", "'name'"},
+			"InvalidParameterValueException",
+			[]string{"components[0].parameters", "greeting", "'name'"},
 		},
 		{
 			"undeclared parameter", "CreateImageRecipe", recipe(parent, model.ComponentParameter{Name: "nmae", Value: []string{"x"}}),
-			"InvalidParameterValueException", []string{"components[0].parameters[0].name", "greeting", "'nmae'"},
+			"InvalidParameterValueException",
+			[]string{"components[0].parameters[0].name", "greeting", "'nmae'"},
 		},
 		{
 			"parent that does not exist", "CreateImageRecipe",
 			recipe("arn:aws:imagebuilder:"+p.settings.Region+":"+p.settings.Account+":image/nothing/1.0.0/1", model.ComponentParameter{Name: "name", Value: []string{"x"}}),
-			"ResourceNotFoundException", []string{"image/nothing/1.0.0/1"},
+			"ResourceNotFoundException",
+			[]string{"image/nothing/1.0.0/1"},
 		},
 		{
 			"wrong platform", "CreateImageRecipe", windowsRecipe,
-			"InvalidParameterValueException", []string{"components[0]", "Windows", "Linux"},
+			"InvalidParameterValueException",
+			[]string{"components[0]", "Windows", "Linux"},
 		},
 		{
 			"distribution to another region", "CreateDistributionConfiguration",
@@ -177,7 +183,8 @@ func testBadRequests(p *process) {
 					Region: "eu-west-1", AmiDistributionConfiguration: &model.AmiDistributionConfiguration{Name: "copy"},
 				}},
 			},
-			"InvalidParameterValueException", []string{"distributions[0].region", "eu-west-1"},
+			"InvalidParameterValueException",
+			[]string{"distributions[0].region", "eu-west-1"},
 		},
 	} {
 		p.t.Run(c.name, func(t *testing.T) {
