@@ -106,7 +106,7 @@ type hooked struct {
 func (h hooked) Action(name string, do flow.Action) {
 	h.Engine.Action(name, func(ctx context.Context, in json.RawMessage) (any, error) {
 		if h.lab.hook != nil {
-			do = h.lab.hook(name, do)
+			return h.lab.hook(name, do)(ctx, in) // do itself is shared by all runs
 		}
 		return do(ctx, in)
 	})
