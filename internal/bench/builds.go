@@ -11,7 +11,9 @@ import (
 )
 
 // The two jobs. W0 says one thing; W2 installs nginx, writes 100 files and
-// reboots. Each exists as a component and as shell commands for packer.
+// reboots. Each exists as a component and as shell commands for packer, whose W2
+// goes without the reboot: its SSH connection over QEMU's user network does not
+// notice one for minutes (247 s in one run), which would flatter us.
 const (
 	echoComponent = `
 schemaVersion: 1.0
@@ -64,7 +66,6 @@ var (
 		"apt-get update -qq", "apt-get install -y -qq --no-install-recommends nginx-light",
 		"mkdir -p /srv/files", "for i in $(seq 100); do head -c 4096 /dev/urandom > /srv/files/$i; done",
 	}
-	packerCheck = []string{"systemctl is-active nginx", `test "$(ls /srv/files | wc -l)" = 100`}
 )
 
 // builds times images against packer on the same base.
@@ -116,7 +117,7 @@ func echoRows(ctx context.Context, o options, s *server, peer *packer, t *table)
 	if !o.wants("W0") {
 		return w0, nil
 	}
-	beside, err := median(ctx, "W0 packer", o.runs, func() (time.Duration, error) { return peer.bake(ctx, packerEcho, nil) })
+	beside, err := median(ctx, "W0 packer", o.runs, func() (time.Duration, error) { return peer.bake(ctx, packerEcho) })
 	if err != nil {
 		return 0, err
 	}
@@ -151,7 +152,7 @@ func nginxRows(ctx context.Context, o options, s *server, peer *packer, t *table
 	if !o.wants("W2") && !o.wants("W2vm") {
 		return nil
 	}
-	beside, err := median(ctx, "W2 packer", o.runs, func() (time.Duration, error) { return peer.bake(ctx, packerNginx, packerCheck) })
+	beside, err := median(ctx, "W2 packer, no reboot", o.runs, func() (time.Duration, error) { return peer.bake(ctx, packerNginx) })
 	if err != nil {
 		return err
 	}
@@ -173,7 +174,7 @@ func nginxRows(ctx context.Context, o options, s *server, peer *packer, t *table
 		if err != nil {
 			return err
 		}
-		t.ratio(row.title, took, "packer", beside, row.limit)
+		t.ratio(row.title, took, "packer, no reboot", beside, row.limit)
 	}
 	return nil
 }

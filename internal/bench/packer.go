@@ -72,13 +72,12 @@ func (p *packer) link(ctx context.Context, target, path string) string {
 }
 
 // bake runs packer with these shell commands and returns how long it took.
-// With check commands it reboots before them.
-func (p *packer) bake(ctx context.Context, commands, check []string) (time.Duration, error) {
+func (p *packer) bake(ctx context.Context, commands []string) (time.Duration, error) {
 	out := filepath.Join(p.dir, "out")
 	if err := os.RemoveAll(out); err != nil {
 		return 0, err
 	}
-	template, err := json.Marshal(p.template(out, commands, check))
+	template, err := json.Marshal(p.template(out, commands))
 	if err != nil {
 		return 0, err
 	}
@@ -96,13 +95,7 @@ func (p *packer) bake(ctx context.Context, commands, check []string) (time.Durat
 	return time.Since(start), nil
 }
 
-func (p *packer) template(out string, commands, check []string) map[string]any {
-	provisioners := []any{map[string]any{"type": "shell", "inline": commands}}
-	if check != nil {
-		provisioners = append(provisioners,
-			map[string]any{"type": "shell", "inline": []string{"systemctl reboot"}, "expect_disconnect": true},
-			map[string]any{"type": "shell", "inline": check, "pause_before": "1s"})
-	}
+func (p *packer) template(out string, commands []string) map[string]any {
 	kernelArgs := fmt.Sprintf("root=/dev/vda%d rw console=ttyS0 net.ifnames=0 quiet", p.root)
 	return map[string]any{
 		"builders": []any{map[string]any{
@@ -122,7 +115,7 @@ func (p *packer) template(out string, commands, check []string) map[string]any {
 				{"-serial", "file:" + filepath.Join(p.dir, "serial.log")},
 			},
 		}},
-		"provisioners": provisioners,
+		"provisioners": []any{map[string]any{"type": "shell", "inline": commands}},
 	}
 }
 
