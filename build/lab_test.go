@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -42,6 +43,7 @@ type lab struct {
 	regions *region.Set
 	engine  *journal.Engine
 	builder *Builder
+	acting  sync.WaitGroup // actions that have not returned
 }
 
 const (
@@ -105,6 +107,8 @@ type hooked struct {
 
 func (h hooked) Action(name string, do flow.Action) {
 	h.Engine.Action(name, func(ctx context.Context, in json.RawMessage) (any, error) {
+		h.lab.acting.Add(1)
+		defer h.lab.acting.Done()
 		if h.lab.hook != nil {
 			return h.lab.hook(name, do)(ctx, in) // do itself is shared by all runs
 		}
@@ -121,7 +125,9 @@ func (l *lab) stop() {
 	l.check(l.db.Close())
 }
 
-// kill is its end without any grace: what actions return is not saved.
+// kill is its end without any grace: what actions return is not saved. The
+// actions themselves have ended when it returns, as those of a killed process
+// have: one that cleaned up now would do it to the next server's work.
 func (l *lab) kill() {
 	l.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -130,6 +136,7 @@ func (l *lab) kill() {
 		l.Log(err) // some action was running, as it should
 	}
 	l.check(l.db.Close())
+	l.acting.Wait()
 }
 
 func (l *lab) put(r ingot.Record, document any) {
