@@ -135,31 +135,25 @@ func (b *Builder) fail(ctx context.Context, arn ingot.ARN, c conclusion, kept st
 	if c.Cancelled {
 		status = model.ImageStatusCancelled
 	}
-	err := b.Records.Write(ctx, func(tx ingot.Tx) error { return b.failIn(ctx, tx, arn, status, c, kept) })
-	switch ingot.ErrorCode(err) {
-	case "":
-	case ingot.CodeNotFound: // the image was deleted meanwhile
-	case ingot.CodeInUse:
-		return b.endedOtherwise(ctx, arn, err)
-	default:
-		return status, fmt.Errorf("making %s %s: %w", arn, status, err)
+	record, err := b.Records.Get(ctx, arn)
+	deleted := ingot.ErrorCode(err) == ingot.CodeNotFound
+	if err != nil && !deleted {
+		return "", err
 	}
+	if !deleted && isOver(record.Status) {
+		return model.ImageStatus(record.Status), nil
+	}
+	// Before the record: whoever sees that the build failed finds nothing of it.
 	if err := b.removeOutputs(ctx, arn); err != nil {
 		b.Log.Error("a build could not remove its snapshots; the next start of the server will", "image", c.Image, "error", err)
 	}
+	if deleted {
+		return status, nil
+	}
+	if err := b.Records.Write(ctx, func(tx ingot.Tx) error { return b.failIn(ctx, tx, arn, status, c, kept) }); err != nil {
+		return "", fmt.Errorf("making %s %s: %w", arn, status, err)
+	}
 	return status, nil
-}
-
-// endedOtherwise reads the status of an image that is not being made any more.
-func (b *Builder) endedOtherwise(ctx context.Context, arn ingot.ARN, cause error) (model.ImageStatus, error) {
-	record, err := b.Records.Get(ctx, arn)
-	if err != nil {
-		return "", err
-	}
-	if !isOver(record.Status) {
-		return "", cause
-	}
-	return model.ImageStatus(record.Status), nil
 }
 
 func (b *Builder) failIn(ctx context.Context, tx ingot.Tx, arn ingot.ARN, status model.ImageStatus, c conclusion, kept string) error {
