@@ -25,6 +25,8 @@ type Module struct {
 	List        bool     // inputs are a list of mappings, worked off in order; else one mapping
 	Optional    bool     // inputs may be left out
 	NoTimeout   bool     // timeoutSeconds has no effect
+	Once        bool     // exactly one attempt without a timeout; other settings are faults
+	Condition   bool     // the inputs are one condition (§8), see Call.Holds
 	Inputs      []Input
 	Outputs     []Output
 
@@ -38,10 +40,13 @@ type Module struct {
 type Type string
 
 const (
-	String  Type = "string"
-	Strings Type = "list of strings"
-	Integer Type = "integer"
-	Boolean Type = "boolean"
+	String    Type = "string"
+	Strings   Type = "list of strings"
+	Integer   Type = "integer"
+	Boolean   Type = "boolean"
+	StringMap Type = "mapping of strings"
+	Pairs     Type = "list of name and value"
+	Scalars   Type = "string, number or list" // one text, or a list of texts
 )
 
 // Input is a key of a module's inputs.
@@ -63,8 +68,15 @@ type Output struct {
 }
 
 // Values are inputs or outputs by name. Inputs have the Go types string,
-// []string, int64 and bool, as the Input's Type says.
+// []string, int64, bool, map[string]string and []Pair, as the Input's Type
+// says; Scalars are a string, or a []string where the document has a list.
 type Values map[string]any
+
+// Pair is an item of Pairs.
+type Pair struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
 
 // String is a text, empty when it is absent.
 func (v Values) String(key string) string {
@@ -92,12 +104,39 @@ func (v Values) Int(key string) int64 {
 	return i
 }
 
+// Map is a mapping of texts.
+func (v Values) Map(key string) map[string]string {
+	m, _ := v[key].(map[string]string)
+	return m
+}
+
+// Pairs is a list of names and values.
+func (v Values) Pairs(key string) []Pair {
+	p, _ := v[key].([]Pair)
+	return p
+}
+
 // Call is one use of a module.
 type Call struct {
 	Inputs  []Values // typed; one for a module that is not List, possibly empty
 	Dir     string   // absolute; relative paths start here, and so do processes
 	Env     []string // of processes, KEY=value
 	Console Console
+
+	// Holds evaluates the condition that the inputs of a module with
+	// Condition are.
+	Holds func(context.Context) (bool, error)
+	// Execute runs a document within this step. The Values are its outputs,
+	// also beside an error.
+	Execute func(context.Context, Nested) ([]Values, error)
+}
+
+// Nested is a document that a step executes (§9.7).
+type Nested struct {
+	Document    string // path, s3:// address or component ARN
+	BucketOwner string // account that must own the bucket; empty: any
+	Phases      []string
+	Parameters  []Pair
 }
 
 // Console takes what a module has to say. It may be used from several
@@ -167,8 +206,8 @@ func (m *Module) HasOutput(name string) bool {
 	return slices.ContainsFunc(m.Outputs, func(o Output) bool { return o.Name == name })
 }
 
-// Convert gives texts (a string or a []string) the Go type of the input and
-// checks the input's rule.
+// Convert gives texts (a string, []string, map[string]string or []Pair) the Go
+// type of the input and checks the input's rule.
 func (m *Module) Convert(in Input, raw any, platform string) (any, error) {
 	if len(in.Platforms) > 0 && !slices.Contains(in.Platforms, platform) {
 		return nil, fmt.Errorf("Input '%s' of action %s is not supported on %s", in.Name, m.Name, platform)
@@ -207,6 +246,15 @@ func (t Type) convert(raw any) (any, bool) {
 			return false, true
 		}
 		return nil, false
+	case StringMap:
+		m, ok := raw.(map[string]string)
+		return m, ok
+	case Pairs:
+		p, ok := raw.([]Pair)
+		return p, ok
+	case Scalars:
+		_, isList := raw.([]string)
+		return raw, isText || isList
 	default:
 		return text, isText
 	}
