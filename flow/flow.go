@@ -27,7 +27,7 @@ type Context interface {
 	Wait(name string, timeout time.Duration, out any) error // for Signal; ErrTimeout
 	State(v any) error                                      // publishes progress to observers of the run
 	Detached(f func(Context) error) error                   // f is not cancelled with the run: clean-up
-	Group(branches ...func(Context) error) error            // side by side; the first error, after all ended
+	Group(branches ...func(Context) error) error            // side by side; the first error cancels the others and is returned when all have ended
 }
 
 // Function is one durable function; Action is one step's work.

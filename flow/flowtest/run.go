@@ -221,26 +221,36 @@ func testExpire(t *testing.T, s Suite) {
 	b.check(b.await("run"))
 }
 
-// testGroup: the first branch's error comes back, after all branches have ended.
+// testGroup: a branch that fails cancels the others, and its error comes back
+// when all have ended.
 func testGroup(t *testing.T, s Suite) {
 	b := newBench(t, s)
-	second := make(chan struct{})
+	begun := make(chan struct{})
+	ended := false
 	p := program(func(ctx flow.Context) error {
 		return ctx.Group(
 			func(ctx flow.Context) error { return ctx.Step("slow", "", nil, nil) },
-			func(ctx flow.Context) error { return ctx.Step("quick", "", nil, nil) },
+			func(ctx flow.Context) error { return ctx.Step("failing", "", nil, nil) },
 			func(ctx flow.Context) error { return ctx.Step("fine", "", nil, nil) })
 	}, map[string]flow.Action{
-		"slow":  func(context.Context, json.RawMessage) (any, error) { <-second; return nil, errors.New("first") },
-		"quick": func(context.Context, json.RawMessage) (any, error) { close(second); return nil, errors.New("second") },
-		"fine":  noop,
+		"slow": func(ctx context.Context, _ json.RawMessage) (any, error) {
+			close(begun)
+			<-ctx.Done()
+			ended = true
+			return nil, ctx.Err()
+		},
+		"failing": func(context.Context, json.RawMessage) (any, error) { <-begun; return nil, errors.New("no") },
+		"fine":    noop,
 	})
 	b.open(p)
 	b.check(b.engine.Start(t.Context(), "run", "f", nil))
 	err := b.await("run")
 	var failed *flow.Error
-	if !errors.As(err, &failed) || failed.Message != "first" || failed.Step != "slow" {
-		t.Errorf("the run ended with %#v, want the error of its first branch", err)
+	if !errors.As(err, &failed) || failed.Message != "no" || failed.Step != "failing" {
+		t.Errorf("the run ended with %#v, want the error of the branch that failed", err)
+	}
+	if !ended {
+		t.Error("the run ended before the branch that was cancelled")
 	}
 }
 

@@ -7,9 +7,8 @@
 // request is journalled under its place in the function; a replay that asks for
 // something else at that place is stopped before it does harm.
 //
-// Nothing is written after Close has returned. A run whose step could not be
-// saved stops where it is and goes on at the next Start of its id or the next
-// Open: a state that was not saved did not happen.
+// Nothing is written after Close has returned. A run whose step cannot be saved
+// waits where it is until it can: a state that was not saved did not happen.
 package journal
 
 import (
@@ -27,8 +26,9 @@ import (
 
 // Engine implements flow.Engine. Register what it runs before Open.
 type Engine struct {
-	Now func() time.Time // for deadlines
-	Log *slog.Logger
+	Now   func() time.Time // for deadlines
+	Log   *slog.Logger
+	Retry time.Duration // pause before progress that could not be saved is saved again
 
 	store     store
 	functions map[string]flow.Function
@@ -38,10 +38,10 @@ type Engine struct {
 	interrupt context.CancelCauseFunc
 	running   sync.WaitGroup
 
-	mu      sync.Mutex
-	open    bool
-	runs    map[string]*run  // in progress in this process
-	stopped map[string]error // open runs that this process gave up, and why
+	mu       sync.Mutex
+	open     bool
+	runs     map[string]*run  // in progress in this process
+	hindered map[string]error // open runs that do not get on, and why
 }
 
 var _ flow.Engine = (*Engine)(nil)
@@ -50,11 +50,11 @@ var _ flow.Engine = (*Engine)(nil)
 func New(db *sql.DB) *Engine {
 	ctx, interrupt := context.WithCancelCause(context.Background())
 	return &Engine{
-		Now: time.Now, Log: slog.Default(),
+		Now: time.Now, Log: slog.Default(), Retry: 5 * time.Second,
 		store:     store{db: db},
 		functions: map[string]flow.Function{}, actions: map[string]flow.Action{},
 		ctx: ctx, interrupt: interrupt,
-		runs: map[string]*run{}, stopped: map[string]error{},
+		runs: map[string]*run{}, hindered: map[string]error{},
 	}
 }
 
@@ -134,7 +134,7 @@ func (e *Engine) claim(id string) (*run, error) {
 	}
 	r := newRun(e, id)
 	e.runs[id] = r
-	delete(e.stopped, id)
+	delete(e.hindered, id)
 	e.running.Add(1)
 	return r, nil
 }
@@ -145,10 +145,21 @@ func (e *Engine) release(r *run, why error) {
 	e.mu.Lock()
 	delete(e.runs, r.id)
 	if why != nil {
-		e.stopped[r.id] = why
+		e.hindered[r.id] = why
 	}
 	e.mu.Unlock()
 	e.running.Done()
+}
+
+// hinder notes why a run does not get on, or with nil that it does.
+func (e *Engine) hinder(id string, why error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if why == nil {
+		delete(e.hindered, id)
+		return
+	}
+	e.hindered[id] = why
 }
 
 func (e *Engine) find(id string) *run {
@@ -188,8 +199,8 @@ func (e *Engine) Cancel(ctx context.Context, id string) error {
 }
 
 // Result says whether a run has ended, and the error its function returned:
-// flow.ErrCancelled or a *flow.Error. For an open run err is why this process
-// does not go on with it, if so.
+// flow.ErrCancelled or a *flow.Error. For an open run err is why it does not
+// get on, if so.
 func (e *Engine) Result(ctx context.Context, id string) (ended bool, err error) {
 	record, err := e.store.load(ctx, id)
 	if err != nil {
@@ -200,7 +211,7 @@ func (e *Engine) Result(ctx context.Context, id string) (ended bool, err error) 
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return false, e.stopped[id]
+	return false, e.hindered[id]
 }
 
 // State decodes what a run published last into out, and reports whether it has

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -54,13 +55,13 @@ func (r *run) begin(stored record) {
 
 // execute replays the function and goes on from where the journal ends.
 func (r *run) execute(f flow.Function, in json.RawMessage) {
-	err := guard(func() error { return f(&scope{run: r}, in) })
+	err := guard(func() error { return f(&scope{run: r, ctx: r.ctx}, in) })
 	if halted := r.haltedBy(); halted != nil {
 		r.stop(halted)
 		return
 	}
-	if saved := r.engine.store.end(r.id, outcomeOf(err), r.engine.Now()); saved != nil {
-		r.stop(fmt.Errorf("saving the end of run %s: %w", r.id, saved))
+	if interrupted := r.save("its end", func() error { return r.engine.store.end(r.id, outcomeOf(err), r.engine.Now()) }); interrupted != nil {
+		r.stop(interrupted)
 		return
 	}
 	r.engine.release(r, nil)
@@ -107,18 +108,10 @@ func (r *run) awake() <-chan struct{} {
 
 // scope is the Context of a function, of a branch or of detached work.
 type scope struct {
-	run      *run
-	path     string // of this branch, as "2.0."
-	next     int    // position of the next call in the branch
-	detached bool
-}
-
-// ctx is what ends the work of this scope.
-func (s *scope) ctx() context.Context {
-	if s.detached {
-		return s.run.engine.ctx
-	}
-	return s.run.ctx
+	run  *run
+	ctx  context.Context // what ends the work of this scope
+	path string          // of this branch, as "2.0."
+	next int             // position of the next call in the branch
 }
 
 func (s *scope) take() string {
@@ -164,7 +157,7 @@ func (s *scope) ended() error {
 		}
 		return flow.ErrInterrupted
 	}
-	if s.ctx().Err() != nil {
+	if s.ctx.Err() != nil {
 		return flow.ErrCancelled
 	}
 	return nil
@@ -180,8 +173,8 @@ func (s *scope) Step(name, _ string, in, out any) error {
 		if ev, err = s.perform(ev, in); err != nil {
 			return err
 		}
-		if err := s.run.engine.store.put(s.run.id, position, ev); err != nil {
-			return s.unsaved(ev, err)
+		if err := s.keep(ev, func() error { return s.run.engine.store.put(s.run.id, position, ev) }); err != nil {
+			return err
 		}
 	}
 	return ev.result(out)
@@ -200,13 +193,13 @@ func (s *scope) perform(ev event, in any) (event, error) {
 		return ev, s.run.halt(fmt.Errorf("run %s: step %s: encoding its input: %w", s.run.id, ev.name, err))
 	}
 	var out any
-	err = guard(func() (err error) { out, err = do(s.ctx(), input); return err })
+	err = guard(func() (err error) { out, err = do(s.ctx, input); return err })
 	switch {
 	case err == nil:
 		ev.output, err = encodeOutput(out)
 	case s.run.engine.ctx.Err() != nil || errors.Is(err, flow.ErrInterrupted):
 		return ev, s.run.halt(flow.ErrInterrupted)
-	case s.ctx().Err() != nil:
+	case s.ctx.Err() != nil:
 		return ev, flow.ErrCancelled
 	}
 	if err != nil {
@@ -216,12 +209,31 @@ func (s *scope) perform(ev event, in any) (event, error) {
 	return ev, nil
 }
 
-// unsaved stops the run: what was not saved did not happen.
-func (s *scope) unsaved(ev event, err error) error {
-	if errors.Is(err, flow.ErrInterrupted) {
+// keep journals an event. Unless it returns nil the run has halted.
+func (s *scope) keep(ev event, write func() error) error {
+	if err := s.run.save(ev.kind+" "+ev.name, write); err != nil {
 		return s.run.halt(err)
 	}
-	return s.run.halt(fmt.Errorf("saving %s %s of run %s: %w", ev.kind, ev.name, s.run.id, err))
+	return nil
+}
+
+// save writes progress. What was not saved did not happen, so the run waits as
+// long as the disk is full, say; the only error is that the engine closes.
+func (r *run) save(what string, write func() error) error {
+	for {
+		err := write()
+		if err == nil || errors.Is(err, flow.ErrInterrupted) {
+			r.engine.hinder(r.id, nil)
+			return err
+		}
+		r.engine.Log.Error("a run waits: its progress could not be saved; trying again", "run", r.id, "what", what, "error", err)
+		r.engine.hinder(r.id, fmt.Errorf("saving %s of run %s: %w", what, r.id, err))
+		select {
+		case <-time.After(r.engine.Retry):
+		case <-r.engine.ctx.Done():
+			return flow.ErrInterrupted
+		}
+	}
 }
 
 // guard turns a panic into an error.
@@ -280,30 +292,28 @@ func (s *scope) await(position string, ev event, timeout time.Duration) (event, 
 	r, st := s.run, &s.run.engine.store
 	if ev.deadline.IsZero() {
 		ev.deadline = r.engine.Now().Add(timeout)
-		if err := st.put(r.id, position, ev); err != nil {
-			return ev, s.unsaved(ev, err)
+		if err := s.keep(ev, func() error { return st.put(r.id, position, ev) }); err != nil {
+			return ev, err
 		}
 	}
 	timer := time.NewTimer(ev.deadline.Sub(r.engine.Now()))
 	defer timer.Stop()
 	for late := false; ; {
 		awake := r.awake() // before looking: a signal in between wakes us again
-		value, err := st.findSignal(context.WithoutCancel(s.ctx()), r.id, ev.name)
+		value, err := st.findSignal(context.WithoutCancel(s.ctx), r.id, ev.name)
 		if err != nil {
-			return ev, s.unsaved(ev, err)
+			return ev, r.halt(fmt.Errorf("looking for the answer to wait %s of run %s: %w", ev.name, r.id, err))
 		}
 		switch {
 		case value != nil:
 			ev.done, ev.output = true, value
-			if err := st.put(r.id, position, ev); err != nil {
-				return ev, s.unsaved(ev, err)
-			}
-			return ev, nil
+			return ev, s.keep(ev, func() error { return st.put(r.id, position, ev) })
 		case late:
 			ev.err = encodeError(ev.name, &flow.Error{Kind: kindTimeout, Message: flow.ErrTimeout.Error()})
-			expired, err := st.expire(r.id, position, ev)
+			expired := false
+			err := s.keep(ev, func() (err error) { expired, err = st.expire(r.id, position, ev); return err })
 			if err != nil {
-				return ev, s.unsaved(ev, err)
+				return ev, err
 			}
 			if expired {
 				ev.done = true
@@ -316,7 +326,7 @@ func (s *scope) await(position string, ev event, timeout time.Duration) (event, 
 		case <-awake:
 		case <-timer.C:
 			late = true
-		case <-s.ctx().Done():
+		case <-s.ctx.Done():
 			r.mu.Lock()
 			defer r.mu.Unlock()
 			return ev, s.ended()
@@ -333,35 +343,45 @@ func (s *scope) State(v any) error {
 	if ev.output, err = encodeOutput(v); err != nil {
 		return s.run.halt(fmt.Errorf("run %s: publishing its state: %w", s.run.id, err))
 	}
-	if err := s.run.engine.store.publish(s.run.id, position, ev); err != nil {
-		return s.unsaved(ev, err)
-	}
-	return nil
+	return s.keep(ev, func() error { return s.run.engine.store.publish(s.run.id, position, ev) })
 }
 
 // Detached implements flow.Context.
 func (s *scope) Detached(f func(flow.Context) error) error {
-	return f(&scope{run: s.run, path: s.take() + ".", detached: true})
+	return f(&scope{run: s.run, ctx: s.run.engine.ctx, path: s.take() + "."})
 }
 
-// Group implements flow.Context. The first error is that of the first branch
-// that has one: the order of branches is the same in a replay, their end is not.
+// Group implements flow.Context. Of several errors it returns that of the first
+// branch that was not merely cancelled by another's: the order of branches is
+// the same in a replay, their end is not.
 func (s *scope) Group(branches ...func(flow.Context) error) error {
 	at := s.take()
+	ctx, cancel := context.WithCancel(s.ctx)
+	defer cancel()
 	errs := make([]error, len(branches))
 	var wg sync.WaitGroup
 	for i, branch := range branches {
-		child := &scope{run: s.run, path: at + "." + strconv.Itoa(i) + ".", detached: s.detached}
-		wg.Go(func() { errs[i] = guard(func() error { return branch(child) }) })
+		child := &scope{run: s.run, ctx: ctx, path: at + "." + strconv.Itoa(i) + "."}
+		wg.Go(func() {
+			if errs[i] = guard(func() error { return branch(child) }); errs[i] != nil {
+				cancel()
+			}
+		})
 	}
 	wg.Wait()
 	if halted := s.run.haltedBy(); halted != nil {
 		return halted
 	}
+	return firstFailure(errs)
+}
+
+func firstFailure(errs []error) error {
+	var cancelled error
 	for _, err := range errs {
-		if err != nil {
+		if err != nil && !errors.Is(err, flow.ErrCancelled) {
 			return err
 		}
+		cancelled = cmp.Or(cancelled, err)
 	}
-	return nil
+	return cancelled
 }
