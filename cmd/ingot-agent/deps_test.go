@@ -9,7 +9,10 @@ import (
 
 // allowed are the modules whose packages the agent may be made of: it is
 // small, static, and at home in any guest.
-var allowed = []string{"ingot.dev/ingot", "golang.org/x/sys", "go.yaml.in/yaml/v4"}
+var allowed = []string{
+	"ingot.dev/ingot", "golang.org/x/sys", "go.yaml.in/yaml/v4",
+	"github.com/aws/aws-sdk-go-v2", "github.com/aws/smithy-go",
+}
 
 // closed are packages of our own that belong to the server.
 var closed = []string{

@@ -1,0 +1,103 @@
+// Package cloud reaches the AWS services that component documents name: S3,
+// the parameter store, instance metadata, components of the image building
+// service, and log streams.
+//
+// It uses the SDK's default chain of credentials and the SDK's settings, so
+// that any service with the same interface will do: AWS_REGION,
+// AWS_ENDPOINT_URL and AWS_ENDPOINT_URL_S3 and the like say where. Nothing is
+// contacted before the first call that needs it.
+package cloud
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
+)
+
+// Client is the way to all services. It is safe for concurrent use.
+type Client struct {
+	lookup func(name string) (string, bool)
+
+	mu     sync.Mutex
+	config *aws.Config // nil before the first use
+}
+
+// New makes a client that takes its settings from an environment, and from
+// the files of the AWS CLI.
+func New(lookup func(name string) (string, bool)) *Client { return &Client{lookup: lookup} }
+
+// settings are the SDK's settings without a region, if none is configured.
+func (c *Client) settings(ctx context.Context) (aws.Config, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.config == nil {
+		loaded, err := config.LoadDefaultConfig(ctx, c.environment())
+		if err != nil {
+			return aws.Config{}, fmt.Errorf("loading AWS settings: %w", err)
+		}
+		c.config = &loaded
+	}
+	return c.config.Copy(), nil
+}
+
+// environment hands the SDK what the environment of the run says, which may be
+// more than that of the process.
+func (c *Client) environment() config.LoadOptionsFunc {
+	return func(o *config.LoadOptions) error {
+		o.Region = c.first("AWS_REGION", "AWS_DEFAULT_REGION")
+		o.BaseEndpoint = c.first("AWS_ENDPOINT_URL")
+		o.EC2IMDSEndpoint = c.first("AWS_EC2_METADATA_SERVICE_ENDPOINT")
+		key, secret := c.first("AWS_ACCESS_KEY_ID"), c.first("AWS_SECRET_ACCESS_KEY")
+		if key != "" && secret != "" {
+			o.Credentials = credentials.NewStaticCredentialsProvider(key, secret, c.first("AWS_SESSION_TOKEN"))
+		}
+		return nil
+	}
+}
+
+// first is the first variable that is not empty.
+func (c *Client) first(names ...string) string {
+	for _, name := range names {
+		if v, _ := c.lookup(name); v != "" {
+			return v
+		}
+	}
+	return ""
+}
+
+// anyRegion signs requests to an endpoint of the user's own when nothing names
+// a region: such services rarely have more than one.
+const anyRegion = "us-east-1"
+
+// regional are the settings for a service with an endpoint in every region.
+func (c *Client) regional(ctx context.Context, service string) (aws.Config, error) {
+	cfg, err := c.settings(ctx)
+	if err != nil || cfg.Region != "" {
+		return cfg, err
+	}
+	if c.endpoint(cfg, service) != "" {
+		cfg.Region = anyRegion
+		return cfg, nil
+	}
+	region, err := imds.NewFromConfig(cfg).GetRegion(ctx, nil)
+	if err != nil {
+		return cfg, errors.Join(errors.New("no AWS region is known: set AWS_REGION"), err)
+	}
+	cfg.Region = region.Region
+	return cfg, nil
+}
+
+// endpoint is the URL that replaces a service's own, empty if there is none.
+// service is written as in AWS_ENDPOINT_URL_S3.
+func (c *Client) endpoint(cfg aws.Config, service string) string {
+	if own := c.first("AWS_ENDPOINT_URL_" + service); own != "" {
+		return own
+	}
+	return aws.ToString(cfg.BaseEndpoint)
+}
