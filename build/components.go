@@ -159,6 +159,9 @@ func (w *work) runComponents(ctx context.Context, inst compute.Instance, run gue
 	var at toe.Event // of the step in progress
 	for reboots, cuts := 0, 0; ; {
 		c, err := w.agent(ctx, inst)
+		if isOff(err) && at.Step != "" { // not again: nothing but a step turns it off
+			return cutOff(at, "the instance powered off in the middle of the run"), nil
+		}
 		if err != nil {
 			return toe.Result{}, err
 		}
@@ -178,7 +181,7 @@ func (w *work) runComponents(ctx context.Context, inst compute.Instance, run gue
 				cuts++
 			}
 			if cuts == maxCuts {
-				return cutOff(at), c.Close()
+				return cutOff(at, fmt.Sprintf("the agent or the instance went down %d times in the middle of the run", cuts)), c.Close()
 			}
 			if seen != from || silence.IsZero() {
 				silence = w.Now()
@@ -193,9 +196,9 @@ func (w *work) runComponents(ctx context.Context, inst compute.Instance, run gue
 	}
 }
 
-// cutOff is the result of a run whose step ends the agent again and again.
-func cutOff(at toe.Event) toe.Result {
-	text := fmt.Sprintf("the agent or the instance went down %d times in the middle of the run; a step that restarts the instance must say so with the action Reboot or exit code 194", maxCuts)
+// cutOff is the result of a run whose step ends the agent or the instance.
+func cutOff(at toe.Event, how string) toe.Result {
+	text := how + "; a step that restarts the instance must say so with the action Reboot or exit code 194"
 	return toe.Result{Status: "failed", FailureMessage: text, Failure: &toe.Failure{
 		Document: at.Document, Phase: at.Phase, Step: at.Step, Message: text,
 	}}

@@ -35,9 +35,17 @@ const (
 )
 
 // lostError means that an instance went away without the recipe's doing.
-type lostError struct{ reason string }
+type lostError struct {
+	reason string
+	off    bool // it powered off cleanly
+}
 
 func (e *lostError) Error() string { return "the instance was lost: " + e.reason }
+
+func isOff(err error) bool {
+	var lost *lostError
+	return errors.As(err, &lost) && lost.off
+}
 
 // launch starts the instance of this attempt on a disk of its own, trying the
 // instance types in order, and waits for its agent.
@@ -166,7 +174,7 @@ func (w *work) adopt(ctx context.Context) (compute.Instance, error) {
 	}
 	inst, err := driver.Adopt(ctx, w.Instance.InstanceID)
 	if errors.Is(err, compute.ErrGone) {
-		return nil, &lostError{w.Instance.InstanceID + " is gone"}
+		return nil, &lostError{reason: w.Instance.InstanceID + " is gone"}
 	}
 	return inst, err
 }
@@ -197,11 +205,11 @@ func (w *work) lostBy(ctx context.Context, inst compute.Instance) error {
 	s, err := inst.State(ctx)
 	switch {
 	case errors.Is(err, compute.ErrGone):
-		return &lostError{inst.ID() + " is gone"}
+		return &lostError{reason: inst.ID() + " is gone"}
 	case err == nil && s.Phase == compute.PhaseOff:
-		return &lostError{inst.ID() + " powered off"}
+		return &lostError{reason: inst.ID() + " powered off", off: true}
 	case err == nil && s.Phase == compute.PhaseCrashed:
-		return &lostError{inst.ID() + " crashed: " + s.Reason + consoleTail(ctx, inst)}
+		return &lostError{reason: inst.ID() + " crashed: " + s.Reason + consoleTail(ctx, inst)}
 	}
 	return nil
 }

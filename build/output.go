@@ -54,7 +54,7 @@ func (w *work) snapshot(ctx context.Context, disks *disk.Store, id disk.Snapshot
 		w.log.note("Instance %s is %s", inst.ID(), state.Phase)
 	}
 	if state.Phase != compute.PhaseOff {
-		return &lostError{fmt.Sprintf("%s did not power off cleanly: %s%s", inst.ID(), state.Reason, consoleTail(ctx, inst))}
+		return &lostError{reason: fmt.Sprintf("%s did not power off cleanly: %s%s", inst.ID(), state.Reason, consoleTail(ctx, inst))}
 	}
 	_, err = disks.Snapshot(ctx, id, disk.SnapshotID(w.Plan.Parent.Snapshot), w.overlay(inst.ID()))
 	return err

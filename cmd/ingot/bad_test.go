@@ -262,7 +262,7 @@ func testBadComponents(p *process) {
 		{"fails its validation", bash("validate", "exit 8"), false, []string{"phase validate", "exit code 8"}},
 		{"hangs", strings.ReplaceAll(bash("build", "sleep 1000"), "action:", "timeoutSeconds: 2\n        action:"), false, []string{"phase build", "step only", "timed out after 2 seconds"}},
 		{"deletes bin", bash("build", "rm -rf /bin/* /usr/bin/*"), false, []string{"cannot run a shell", "/bin/sh"}},
-		{"powers off", bash("build", "systemctl poweroff; sleep 1000"), false, []string{"powered off"}},
+		{"powers off", bash("build", "systemctl poweroff; sleep 1000"), false, []string{"phase build", "step only", "powered off", "exit code 194"}},
 		{"kills all processes", bash("build", "kill -9 -1; sleep 1000"), false, []string{"phase build", "step only", "went down"}},
 		{"kills the agent", bash("build", "pkill -9 -x agent; sleep 1000"), false, []string{"phase build", "step only", "went down", "exit code 194"}},
 		// Its shell may get the signal of the shutdown before the agent goes.
