@@ -16,13 +16,23 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"ingot.dev/ingot/toe/command"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	code := program(ctx)
 	stop()
 	os.Exit(code)
+}
+
+// program is what the name of the program asks for.
+func program(ctx context.Context) int {
+	if isExecutor(os.Args[0]) {
+		return command.Main(ctx, "awstoe", version, os.Args[1:], os.Stdout, os.Stderr)
+	}
+	return run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 }
 
 // Exit statuses, beside 0 for done.
@@ -135,6 +145,10 @@ var commands = []func(*app) *cobra.Command{
 func (a *app) report(ctx context.Context, err error) int {
 	if err == nil {
 		return 0
+	}
+	var executor command.Error
+	if errors.As(err, &executor) {
+		err = exitError{executor.Status, executor.Err}
 	}
 	code := exitFailed
 	var exit exitError

@@ -23,15 +23,15 @@ const asProgram = "INGOT_TEST_PROGRAM"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" || filepath.Base(os.Args[0]) == "ingot" {
-		os.Exit(program())
+		os.Exit(testProgram())
 	}
 	os.Exit(computetest.Main(m, nil))
 }
 
-func program() int {
+func testProgram() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	return run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	return program(ctx)
 }
 
 // TestScripts runs the commands of testdata/script, each with an empty data directory.
@@ -48,8 +48,10 @@ func TestScripts(t *testing.T) {
 			if err := os.Mkdir(bin, 0o755); err != nil {
 				return err
 			}
-			if err := os.Symlink(self, filepath.Join(bin, "ingot")); err != nil {
-				return err
+			for _, name := range []string{"ingot", "awstoe"} {
+				if err := os.Symlink(self, filepath.Join(bin, name)); err != nil {
+					return err
+				}
 			}
 			runtime, err := os.MkdirTemp("", "ingot") // short, for sockets
 			if err != nil {

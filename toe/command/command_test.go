@@ -1,4 +1,4 @@
-package main
+package command
 
 import (
 	"bytes"
@@ -9,14 +9,13 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/spf13/cobra"
 
 	"ingot.dev/ingot/toe"
 )
 
-// runToe runs a toe command in a directory of its own that has the documents
-// and returns its exit status and output.
-func runToe(t *testing.T, documents map[string]string, args ...string) (code int, stdout, stderr string) {
+// awstoe runs the command in the working directory, after writing documents
+// there, and returns its exit status and output.
+func awstoe(t *testing.T, documents map[string]string, args ...string) (status int, stdout, stderr string) {
 	t.Helper()
 	for name, text := range documents {
 		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
@@ -24,13 +23,8 @@ func runToe(t *testing.T, documents map[string]string, args ...string) (code int
 		}
 	}
 	var out, errs bytes.Buffer
-	a := &app{stdout: &out, stderr: &errs}
-	root := &cobra.Command{Use: "ingot", SilenceErrors: true, SilenceUsage: true}
-	root.AddCommand(newToeCommand(a))
-	root.SetArgs(append([]string{"toe"}, args...))
-	root.SetOut(&out)
-	code = a.report(t.Context(), root.ExecuteContext(t.Context()))
-	return code, out.String(), errs.String()
+	status = Main(t.Context(), "awstoe", "1.2.3", args, &out, &errs)
+	return status, out.String(), errs.String()
 }
 
 const (
@@ -39,7 +33,7 @@ const (
 	rebootDoc = `{schemaVersion: 1.0, phases: [{name: build, steps: [{name: r, action: Reboot}, {name: s, action: ExecuteBash, inputs: {commands: [echo hi]}}]}]}`
 )
 
-func TestToeRun(t *testing.T) {
+func TestRun(t *testing.T) {
 	documents := map[string]string{
 		"hi.yml": sayHi, "fail.yml": fail, "reboot.yml": rebootDoc,
 		"config.json": `{"documents": [{"path": "hi.yml", "parameters": []}], "logS3BucketName": "", "unknown": 1}`,
@@ -73,7 +67,7 @@ func TestToeRun(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Chdir(t.TempDir())
-			code, stdout, stderr := runToe(t, documents, strings.Fields(test.args)...)
+			code, stdout, stderr := awstoe(t, documents, strings.Fields(test.args)...)
 			if code != test.code || !strings.Contains(stdout+stderr, test.part) {
 				t.Errorf("exit status %d, want %d, and %q in:\n%s%s", code, test.code, test.part, stdout, stderr)
 			}
@@ -88,16 +82,16 @@ func TestToeRun(t *testing.T) {
 	}
 }
 
-func TestToeReboot(t *testing.T) {
+func TestReboot(t *testing.T) {
 	t.Chdir(t.TempDir())
 	t.Setenv("TOE_REBOOT_HANDOFF", "1")
-	if code, stdout, stderr := runToe(t, map[string]string{"d.yml": rebootDoc}, "run", "-d", "d.yml"); code != 194 || stdout+stderr != "" {
+	if code, stdout, stderr := awstoe(t, map[string]string{"d.yml": rebootDoc}, "run", "-d", "d.yml"); code != 194 || stdout+stderr != "" {
 		t.Errorf("before the reboot: exit status %d and %q, want 194 and nothing", code, stdout+stderr)
 	}
 	if err := os.Remove("d.yml"); err != nil { // it may have been on a file system that is gone
 		t.Fatal(err)
 	}
-	code, stdout, _ := runToe(t, nil, "run", "-d", "d.yml")
+	code, stdout, _ := awstoe(t, nil, "run", "-d", "d.yml")
 	if code != 0 || !strings.Contains(stdout, `"executedStepCount": 2`) {
 		t.Errorf("after the reboot: exit status %d and %s", code, stdout)
 	}
@@ -106,7 +100,7 @@ func TestToeReboot(t *testing.T) {
 	}
 }
 
-func TestToeValidate(t *testing.T) {
+func TestValidate(t *testing.T) {
 	documents := map[string]string{"hi.yml": sayHi, "bad.yml": "schemaVersion: 2\nphases: []\n"}
 	tests := []struct {
 		args, stdout string
@@ -121,7 +115,7 @@ func TestToeValidate(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Chdir(t.TempDir())
-		code, stdout, stderr := runToe(t, documents, append([]string{"validate"}, strings.Fields(test.args)...)...)
+		code, stdout, stderr := awstoe(t, documents, append([]string{"validate"}, strings.Fields(test.args)...)...)
 		if diff := cmp.Diff(test.stdout, stdout); diff != "" || code != test.code {
 			t.Errorf("validate %s: exit status %d, want %d; standard output (-want +got):\n%s%s", test.args, code, test.code, diff, stderr)
 		}

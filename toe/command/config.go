@@ -1,53 +1,55 @@
-package main
+package command
 
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"slices"
 
+	"ingot.dev/ingot/internal/yamldoc"
 	"ingot.dev/ingot/toe"
 )
 
-// toeConfigFile is the configuration file of `toe run` (§11.3).
-type toeConfigFile struct {
+// configFile is the configuration file of run (§11.3).
+type configFile struct {
 	Documents []struct {
-		Path       string         `json:"path"`
-		Parameters []toeParameter `json:"parameters"`
+		Path       string      `json:"path"`
+		Parameters []parameter `json:"parameters"`
 	} `json:"documents"`
-	Parameters     []toeParameter `json:"parameters"`
-	Phases         string         `json:"phases"`
-	ExecutionID    string         `json:"executionId"`
-	LogDirectory   string         `json:"logDirectory"`
-	StateDirectory string         `json:"stateDirectory"`
-	Trace          bool           `json:"trace"`
+	Parameters     []parameter `json:"parameters"`
+	Phases         string      `json:"phases"`
+	ExecutionID    string      `json:"executionId"`
+	LogDirectory   string      `json:"logDirectory"`
+	StateDirectory string      `json:"stateDirectory"`
+	Trace          bool        `json:"trace"`
 }
 
-type toeParameter struct {
+type parameter struct {
 	Name  string `json:"name"`
 	Value string `json:"value"`
 }
 
-// toeConfigNotBuilt are the keys that stand for the options of toeNotBuilt. An
+// configNotBuilt are the keys that stand for the options of notBuilt. An
 // empty value asks for nothing.
-var toeConfigNotBuilt = []string{
+var configNotBuilt = []string{
 	"documentS3BucketOwner", "logS3BucketName", "logS3BucketOwner", "logS3KeyPrefix",
 	"cwLogGroup", "cwLogStream", "cwLogRegion", "cwIgnoreFailures",
 }
 
-// toeConfig reads the configuration file into a request.
-func (a *app) toeConfig(f *toeFlags, req *toe.Request) error {
+// readConfig reads the configuration file into a request.
+func (f *runFlags) readConfig(req *toe.Request, warnings io.Writer) error {
 	path := f.config
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return fmt.Errorf("reading configuration: %w", err)
 	}
-	var c toeConfigFile
+	var c configFile
 	if err := json.Unmarshal(data, &c); err != nil {
 		return fmt.Errorf("reading configuration %s: %w", path, err)
 	}
-	if err := a.toeConfigKeys(path, data); err != nil {
+	if err := checkConfigKeys(path, data, warnings); err != nil {
 		return err
 	}
 	if len(c.Documents) == 0 {
@@ -62,7 +64,7 @@ func (a *app) toeConfig(f *toeFlags, req *toe.Request) error {
 	return nil
 }
 
-func parameterMap(list []toeParameter) map[string]string {
+func parameterMap(list []parameter) map[string]string {
 	out := map[string]string{}
 	for _, p := range list {
 		out[p.Name] = p.Value
@@ -70,8 +72,8 @@ func parameterMap(list []toeParameter) map[string]string {
 	return out
 }
 
-// toeConfigKeys refuses keys of what is not built and warns of unknown ones.
-func (a *app) toeConfigKeys(path string, data []byte) error {
+// checkConfigKeys refuses keys of what is not built and warns of unknown ones.
+func checkConfigKeys(path string, data []byte, warnings io.Writer) error {
 	var keys map[string]json.RawMessage
 	if err := json.Unmarshal(data, &keys); err != nil {
 		return fmt.Errorf("reading configuration %s: %w", path, err)
@@ -80,12 +82,12 @@ func (a *app) toeConfigKeys(path string, data []byte) error {
 	for _, key := range slices.Sorted(maps.Keys(keys)) {
 		value := string(keys[key])
 		switch {
-		case slices.Contains(toeConfigNotBuilt, key):
+		case slices.Contains(configNotBuilt, key):
 			if value != `""` && value != "null" && value != "false" {
 				return fmt.Errorf("configuration %s: %s: S3 and log streams are not built into this version yet; leave it out", path, key)
 			}
 		case !slices.Contains(known, key):
-			fmt.Fprintf(a.stderr, "ingot: configuration %s: unknown key %q is ignored\n", path, key)
+			fmt.Fprintf(warnings, "configuration %s: unknown key %q is ignored%s\n", path, key, yamldoc.DidYouMean(key, known))
 		}
 	}
 	return nil

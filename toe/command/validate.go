@@ -1,7 +1,6 @@
-package main
+package command
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"runtime"
@@ -13,35 +12,37 @@ import (
 	"ingot.dev/ingot/toe"
 )
 
-func newToeValidateCommand(a *app) *cobra.Command {
+func newValidate(version string) *cobra.Command {
 	var documents, platforms string
 	command := &cobra.Command{
-		Use:   "validate --documents LIST",
-		Short: "Check component documents without running anything",
-		Args:  cobra.NoArgs,
+		Use:     "validate --documents LIST",
+		Short:   "Check component documents without running anything",
+		Version: version,
+		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if !cmd.Flags().Changed("documents") {
 				return errors.New("--documents is needed")
 			}
-			return a.toeValidate(splitList(documents), splitList(platforms))
+			return validate(cmd, splitList(documents), splitList(platforms))
 		},
 	}
 	flags := command.Flags()
 	flags.StringVarP(&documents, "documents", "d", "", "comma-separated `list` of document files")
 	flags.StringVar(&platforms, "os-platforms", runtime.GOOS, "comma-separated `list` of linux, windows, darwin; every step must be valid on all of them")
 	flags.BoolP("trace", "t", false, "accepted; faults are always shown")
+	flags.SetNormalizeFunc(documentAlias)
 	return command
 }
 
-// toeValidation is what `toe validate` prints.
-type toeValidation struct {
+// validation is what validate prints.
+type validation struct {
 	Status  string `json:"validationStatus"`
 	Message string `json:"message"`
 }
 
-// toeValidate prints the outcome on standard output and, for people, each
-// fault with its line of the document on standard error.
-func (a *app) toeValidate(documents, platforms []string) error {
+// validate prints the outcome on standard output and, for people, each fault
+// with its line of the document on standard error.
+func validate(cmd *cobra.Command, documents, platforms []string) error {
 	for _, p := range platforms {
 		if !slices.Contains([]string{"linux", "windows", "darwin"}, p) {
 			return fmt.Errorf("--os-platforms: %q must be linux, windows or darwin", p)
@@ -55,24 +56,21 @@ func (a *app) toeValidate(documents, platforms []string) error {
 			continue
 		}
 		findings := checkOn(platforms, path, data)
-		if err := findings.Print(a.stderr, path, data); err != nil {
+		if err := findings.Print(cmd.ErrOrStderr(), path, data); err != nil {
 			return err
 		}
 		for _, f := range findings.Errors() {
 			faults = append(faults, path+":"+f.String())
 		}
 	}
-	v := toeValidation{"success", fmt.Sprintf("Document(s) [%s] is/are valid.", strings.Join(documents, ","))}
+	v := validation{"success", fmt.Sprintf("Document(s) [%s] is/are valid.", strings.Join(documents, ","))}
 	if faults != nil {
-		v = toeValidation{"failed", strings.Join(faults, "\n")}
+		v = validation{"failed", strings.Join(faults, "\n")}
 	}
-	enc := json.NewEncoder(a.stdout)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "    ")
-	if err := enc.Encode(v); err != nil || faults == nil {
+	if err := printResult(cmd.OutOrStdout(), v); err != nil || faults == nil {
 		return err
 	}
-	return exitError{code: exitFailed}
+	return Error{Status: exitFailed}
 }
 
 // checkOn is what is wrong with a document on any of the platforms.
@@ -86,5 +84,5 @@ func checkOn(platforms []string, path string, data []byte) toe.Findings {
 			}
 		}
 	}
-	return all
+	return all.Sort()
 }
