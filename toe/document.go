@@ -80,3 +80,26 @@ type (
 	Finding  = yamldoc.Finding
 	Findings = yamldoc.Findings
 )
+
+// eachReference calls f for every expression of the document.
+func (d *Document) eachReference(f func(*reference)) {
+	for _, p := range d.Phases {
+		for _, s := range p.Steps {
+			for _, entry := range s.inputs {
+				for _, in := range entry {
+					in.eachReference(f)
+				}
+			}
+		}
+	}
+}
+
+func (v input) eachReference(f func(*reference)) {
+	for _, t := range v.texts {
+		for _, p := range t {
+			if p.ref != nil {
+				f(p.ref)
+			}
+		}
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"ingot.dev/ingot/toe/module"
 )
@@ -104,28 +105,6 @@ func referencedOutputs(documents []*Document) map[string]bool {
 	return out
 }
 
-func (d *Document) eachReference(f func(*reference)) {
-	for _, p := range d.Phases {
-		for _, s := range p.Steps {
-			for _, entry := range s.inputs {
-				for _, in := range entry {
-					in.eachReference(f)
-				}
-			}
-		}
-	}
-}
-
-func (v input) eachReference(f func(*reference)) {
-	for _, t := range v.texts {
-		for _, p := range t {
-			if p.ref != nil {
-				f(p.ref)
-			}
-		}
-	}
-}
-
 // writeChaining writes chaining.json: what later steps read of each step.
 func (r *run) writeChaining() error {
 	read := map[string]map[string]bool{}
@@ -139,7 +118,7 @@ func (r *run) writeChaining() error {
 			if read[step] == nil {
 				read[step] = map[string]bool{}
 			}
-			read[step][side+ref.keys[0]] = true
+			read[step][side+strings.Join(ref.keys, ".")] = true
 		})
 	}
 	lists := map[string][]string{}

@@ -53,7 +53,7 @@ func (s *stepRun) pause(reboot *module.Reboot) (outcome, error) {
 	if !reboot.Again {
 		s.finish(statusSuccess)
 		s.run.state.Position.Step++
-		s.run.state.Attempt = 1
+		s.run.state.Step = stepState{Attempt: 1}
 	}
 	s.console.Printf(module.Info, "Getting reboot signal")
 	s.console.Printf(module.Info, "ExitCode %d", code)

@@ -16,6 +16,7 @@ const (
 	statusRunning        = "running" // in a file that is read during the run or after a crash
 	statusSuccess        = "success"
 	statusFailed         = "failed"
+	statusSkipped        = "skipped"
 	statusIgnoredFailure = "ignoredFailure"
 	statusSuccessIgnored = "successWithIgnoredFailure"
 )
@@ -49,23 +50,31 @@ type (
 		Steps          []*stepRecord `json:"steps,omitempty"`
 	}
 	stepRecord struct {
-		Name           string    `json:"name"`
-		Status         string    `json:"status"`
-		FailureMessage string    `json:"failureMessage"`
-		TimeoutSeconds int       `json:"timeoutSeconds"`
-		OnFailure      OnFailure `json:"onFailure"`
-		MaxAttempts    int       `json:"maxAttempts"`
-		Action         string    `json:"action"`
-		StartTime      string    `json:"startTime"`
-		EndTime        string    `json:"endTime"`
-		Inputs         string    `json:"inputs"`  // JSON in a string
-		Outputs        string    `json:"outputs"` // JSON in a string
-		Loop           any       `json:"loop"`
-		DetailedOutput any       `json:"detailedOutput"`
+		Name           string      `json:"name"`
+		Status         string      `json:"status"`
+		FailureMessage string      `json:"failureMessage"`
+		TimeoutSeconds int         `json:"timeoutSeconds"`
+		OnFailure      OnFailure   `json:"onFailure"`
+		MaxAttempts    int         `json:"maxAttempts"`
+		Action         string      `json:"action"`
+		StartTime      string      `json:"startTime"`
+		EndTime        string      `json:"endTime"`
+		Inputs         string      `json:"inputs"`  // JSON in a string
+		Outputs        string      `json:"outputs"` // JSON in a string
+		Loop           *loopRecord `json:"loop"`
+		DetailedOutput any         `json:"detailedOutput"`
 
 		encoded []byte // of a finished step: with many steps each one is encoded once only
 	}
 )
+
+// loopRecord is the loop of a step.
+type loopRecord struct {
+	Name             string `json:"name"`
+	Type             string `json:"type"` // for or forEach
+	Iterations       int    `json:"iterations"`
+	FailedIterations []int  `json:"failedIterations"`
+}
 
 // stamp is a time as detailedoutput.json writes it.
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }

@@ -124,7 +124,7 @@ func complete(req Request) (Request, error) {
 func newState(req Request, now time.Time) state {
 	folder := fmt.Sprintf("TOE_%s_UTC-0_%s", now.UTC().Format("2006-01-02_15-04-05"), req.ExecutionID)
 	return state{
-		Version: stateVersion, Request: req, LogFolder: filepath.Join(req.LogDirectory, folder), Attempt: 1,
+		Version: stateVersion, Request: req, LogFolder: filepath.Join(req.LogDirectory, folder), Step: stepState{Attempt: 1},
 		Result:  Result{ExecutionID: req.ExecutionID},
 		Record:  &runRecord{ExecutionID: req.ExecutionID, Status: statusRunning, StartTime: stamp(now)},
 		Outputs: map[string][]module.Values{},

@@ -26,11 +26,19 @@ type state struct {
 	Boot      string                     `json:"boot"` // identifies the boot in which this was written; may be empty
 	Reboots   int                        `json:"reboots"`
 	Position  position                   `json:"position"` // of the next step
-	Attempt   int                        `json:"attempt"`  // of that step, from 1
+	Step      stepState                  `json:"step"`     // how far that step is
 	Result    Result                     `json:"result"`   // counters and the first failure so far
 	Stderr    string                     `json:"stderr"`   // of the first failed step
 	Record    *runRecord                 `json:"record"`
 	Outputs   map[string][]module.Values `json:"outputs"` // of finished steps that later ones refer to
+}
+
+// stepState is what a step that ends with a reboot leaves behind.
+type stepState struct {
+	Attempt   int             `json:"attempt"`             // from 1
+	Decided   bool            `json:"decided,omitempty"`   // its if said Execute and is not asked again
+	Iteration int             `json:"iteration,omitempty"` // of its loop, from 0
+	Outputs   []module.Values `json:"outputs,omitempty"`   // of the iterations before, merged
 }
 
 // outputKey names a step within a run.

@@ -27,7 +27,7 @@ func (r *run) step(ctx context.Context, phase string, step *Step, record *phaseR
 	if err != nil || next == restart {
 		return next, err
 	}
-	r.state.Attempt = 1
+	r.state.Step = stepState{Attempt: 1}
 	if key := outputKey(r.state.Position.Document, phase, step.Name); r.referenced[key] {
 		r.state.Outputs[key] = s.outputs
 	}
@@ -78,11 +78,11 @@ func (s *stepRun) attempts(ctx context.Context) (outcome, error) {
 			_, recordErr := s.fail(err)
 			return stop, errors.Join(fmt.Errorf("run cancelled in step '%s' of phase '%s': %w", s.step.Name, s.phase, context.Cause(ctx)), recordErr)
 		}
-		if unresolved := (*unresolvedError)(nil); errors.As(err, &unresolved) || s.run.state.Attempt >= s.step.MaxAttempts {
+		if unresolved := (*unresolvedError)(nil); errors.As(err, &unresolved) || s.run.state.Step.Attempt >= s.step.MaxAttempts {
 			return s.fail(err)
 		}
-		s.console.Printf(module.Warn, "Step %s attempt %d of %d failed: %v", s.step.Name, s.run.state.Attempt, s.step.MaxAttempts, err)
-		s.run.state.Attempt++
+		s.console.Printf(module.Warn, "Step %s attempt %d of %d failed: %v", s.step.Name, s.run.state.Step.Attempt, s.step.MaxAttempts, err)
+		s.run.state.Step.Attempt++
 	}
 }
 
@@ -101,7 +101,7 @@ func (s *stepRun) attempt(ctx context.Context) (err error) {
 	s.outputs, err = m.Run(ctx, &module.Call{
 		Inputs: s.inputs, Dir: s.run.state.Request.WorkingDirectory, Env: s.run.env, Console: s.console,
 	})
-	s.run.log.Debug("attempt ended", "phase", s.phase, "step", s.step.Name, "attempt", s.run.state.Attempt, "error", err)
+	s.run.log.Debug("attempt ended", "phase", s.phase, "step", s.step.Name, "attempt", s.run.state.Step.Attempt, "error", err)
 	if timeout := (*timeoutError)(nil); err != nil && errors.As(context.Cause(ctx), &timeout) {
 		err = timeout // whatever the module says, this is why
 	}
