@@ -13,8 +13,10 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
@@ -41,9 +43,27 @@ func (c *Client) settings(ctx context.Context) (aws.Config, error) {
 		if err != nil {
 			return aws.Config{}, fmt.Errorf("loading AWS settings: %w", err)
 		}
+		if b, ok := loaded.HTTPClient.(*awshttp.BuildableClient); ok {
+			loaded.HTTPClient = b.WithReadTimeout(silence).Freeze() // else every service gets connections of its own
+		}
 		c.config = &loaded
 	}
 	return c.config.Copy(), nil
+}
+
+// silence is how long a connection may deliver nothing.
+const silence = time.Minute
+
+// Close ends the connections. The client can be used again.
+func (c *Client) Close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.config == nil {
+		return
+	}
+	if idler, ok := c.config.HTTPClient.(interface{ CloseIdleConnections() }); ok {
+		idler.CloseIdleConnections()
+	}
 }
 
 // environment hands the SDK what the environment of the run says, which may be

@@ -1,0 +1,61 @@
+package cloud
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
+)
+
+const maxMetadata = 1 << 20 // bytes of one category; the service's own are far shorter
+
+// Metadata is a text of the machine's metadata; path is relative to meta-data/.
+func (c *Client) Metadata(ctx context.Context, path string) (string, error) {
+	client, err := c.metadata(ctx)
+	if err != nil {
+		return "", err
+	}
+	out, err := client.GetMetadata(ctx, &imds.GetMetadataInput{Path: path})
+	if err != nil {
+		return "", fmt.Errorf("reading instance metadata %s: %w", path, err)
+	}
+	defer out.Content.Close()
+	text, err := io.ReadAll(io.LimitReader(out.Content, maxMetadata+1))
+	if err == nil && len(text) > maxMetadata {
+		err = fmt.Errorf("it has more than %d bytes", maxMetadata)
+	}
+	if err != nil {
+		return "", fmt.Errorf("reading instance metadata %s: %w", path, err)
+	}
+	return string(text), nil
+}
+
+// Identity is where the machine belongs.
+type Identity struct {
+	Account string
+	Region  string
+}
+
+// Identity reads the machine's identity document.
+func (c *Client) Identity(ctx context.Context) (Identity, error) {
+	client, err := c.metadata(ctx)
+	if err != nil {
+		return Identity{}, err
+	}
+	out, err := client.GetInstanceIdentityDocument(ctx, nil)
+	if err != nil {
+		return Identity{}, fmt.Errorf("reading the instance identity document: %w", err)
+	}
+	return Identity{Account: out.AccountID, Region: out.Region}, nil
+}
+
+// metadata is a client of version 2 of the metadata service, with a token.
+func (c *Client) metadata(ctx context.Context) (*imds.Client, error) {
+	cfg, err := c.settings(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return imds.NewFromConfig(cfg, func(o *imds.Options) { o.EnableFallback = aws.FalseTernary }), nil
+}
