@@ -183,7 +183,21 @@ func (c stepChecker) entry(m *module.Module, n *yamldoc.Node) map[string]input {
 			out[in.Name] = c.value(m, in, v)
 		}
 	}
+	c.oneOf(m, n, out)
 	return out
+}
+
+// oneOf checks the inputs of which a module takes exactly one.
+func (c stepChecker) oneOf(m *module.Module, n *yamldoc.Node, given map[string]input) {
+	count := 0
+	for _, name := range m.OneOf {
+		if _, ok := given[name]; ok {
+			count++
+		}
+	}
+	if len(m.OneOf) > 0 && count != 1 {
+		c.fault(n, "Action %s takes exactly one of the inputs '%s', not %d", m.Name, strings.Join(m.OneOf, "' and '"), count)
+	}
 }
 
 // unknownInputs are ignored, because a published sample has one (§2.1).

@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -28,6 +29,7 @@ type Module struct {
 	Once        bool     // exactly one attempt without a timeout; other settings are faults
 	Condition   bool     // the inputs are one condition (§8), see Call.Holds
 	Inputs      []Input
+	OneOf       []string // exactly one of these inputs must be given
 	Outputs     []Output
 
 	// Run does the work. Of the outputs an attempt made, those before an
@@ -56,7 +58,7 @@ type Input struct {
 	Required    bool
 	Default     string             // what an absent key means, for documentation
 	Platforms   []string           // empty: all of the module's
-	Check       func(string) error // rule for the text beyond the type; nil: none
+	Check       func(string) error // rule for the text beyond the type, or for each key of a mapping; nil: none
 	Description string
 }
 
@@ -216,14 +218,26 @@ func (m *Module) Convert(in Input, raw any, platform string) (any, error) {
 	if !ok {
 		return nil, fmt.Errorf("Input '%s' of action %s is not a valid %s", in.Name, m.Name, in.Type)
 	}
-	text, isText := raw.(string)
-	if in.Check == nil || !isText {
+	if in.Check == nil {
 		return v, nil
 	}
-	if err := in.Check(text); err != nil {
-		return nil, fmt.Errorf("Input '%s' of action %s is not valid: %w", in.Name, m.Name, err)
+	for _, text := range checked(raw) {
+		if err := in.Check(text); err != nil {
+			return nil, fmt.Errorf("Input '%s' of action %s is not valid: %w", in.Name, m.Name, err)
+		}
 	}
 	return v, nil
+}
+
+// checked are the texts of a raw value that Input.Check is for.
+func checked(raw any) []string {
+	switch v := raw.(type) {
+	case string:
+		return []string{v}
+	case map[string]string:
+		return slices.Sorted(maps.Keys(v))
+	}
+	return nil
 }
 
 func (t Type) convert(raw any) (any, bool) {
