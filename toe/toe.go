@@ -22,6 +22,25 @@ type Request struct {
 	WorkingDirectory string            `json:"workingDirectory,omitempty"` // of steps; default: the process's
 	Environment      map[string]string `json:"environment,omitempty"`      // added for steps and env: references
 	HandOffReboot    bool              `json:"handOffReboot,omitempty"`    // return with Result.Reboot instead of restarting the machine
+	LogBucket        *LogBucket        `json:"logBucket,omitempty"`
+	LogStream        *LogStream        `json:"logStream,omitempty"`
+}
+
+// LogBucket is where the log folder goes at the end of a run, and before a
+// reboot that is handed over.
+type LogBucket struct {
+	Name      string `json:"name"`
+	Owner     string `json:"owner,omitempty"` // account that must own it; empty: any
+	KeyPrefix string `json:"keyPrefix,omitempty"`
+}
+
+// LogStream is where console.log goes while it is written. Group and stream
+// are made if they are missing.
+type LogStream struct {
+	Group          string `json:"group"`
+	Stream         string `json:"stream,omitempty"` // default: the execution id
+	Region         string `json:"region,omitempty"` // default: the machine's
+	IgnoreFailures bool   `json:"ignoreFailures,omitempty"`
 }
 
 // Source is one document and its own parameters, which win over the run's.
