@@ -6,6 +6,8 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+
+	"ingot.dev/ingot/toe/module"
 )
 
 // environment is what steps inherit and env: references read.
@@ -28,7 +30,7 @@ func newEnvironment(added map[string]string) environment {
 
 func (e environment) set(name, value string) {
 	for k := range e {
-		if sameVariable(k, name) {
+		if module.SameVariable(k, name) {
 			delete(e, k)
 			break
 		}
@@ -41,19 +43,11 @@ func (e environment) lookup(name string) (string, bool) {
 		return v, ok
 	}
 	for k, v := range e {
-		if sameVariable(k, name) {
+		if module.SameVariable(k, name) {
 			return v, true
 		}
 	}
 	return "", false
-}
-
-// sameVariable compares names as the operating system does.
-func sameVariable(a, b string) bool {
-	if runtime.GOOS == "windows" {
-		return strings.EqualFold(a, b)
-	}
-	return a == b
 }
 
 // list has the form KEY=value, sorted.

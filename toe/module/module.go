@@ -12,7 +12,9 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -165,10 +167,17 @@ const (
 	Stderr Stream = "stderr"
 )
 
-// Path makes a path of a document absolute.
+// Path makes a path of a document absolute. On Windows one that begins with a
+// separator or a drive alone starts at the root of its drive.
 func (c *Call) Path(p string) string {
 	if p == "" || filepath.IsAbs(p) {
 		return p
+	}
+	if volume := filepath.VolumeName(p); volume != "" {
+		return volume + string(filepath.Separator) + p[len(volume):]
+	}
+	if os.IsPathSeparator(p[0]) {
+		return filepath.VolumeName(c.Dir) + p
 	}
 	return filepath.Join(c.Dir, p)
 }
@@ -176,11 +185,20 @@ func (c *Call) Path(p string) string {
 // getenv is the value of a variable of c.Env, as os.Getenv would see it.
 func (c *Call) getenv(name string) string {
 	for _, kv := range slices.Backward(c.Env) {
-		if k, v, ok := strings.Cut(kv, "="); ok && k == name {
+		if k, v, ok := strings.Cut(kv, "="); ok && SameVariable(k, name) {
 			return v
 		}
 	}
 	return ""
+}
+
+// SameVariable compares names of variables as the operating system does: PATH
+// is Path on Windows.
+func SameVariable(a, b string) bool {
+	if runtime.GOOS == "windows" {
+		return strings.EqualFold(a, b)
+	}
+	return a == b
 }
 
 // Reboot is returned by a module that needs the machine restarted.

@@ -35,8 +35,14 @@ func (c *Call) run(ctx context.Context, program string, args ...string) (string,
 	if err != nil {
 		return "", err
 	}
+	return c.runCommand(ctx, &exec.Cmd{Path: path, Args: append([]string{program}, args...)})
+}
+
+// runCommand is run for a command that names its program and arguments; the
+// rest of it is set here.
+func (c *Call) runCommand(ctx context.Context, cmd *exec.Cmd) (string, error) {
 	tree := processTree{mark: treeMark + "=" + rand.Text()}
-	cmd := &exec.Cmd{Path: path, Args: append([]string{program}, args...), Dir: c.Dir, Env: append(slices.Clip(c.Env), tree.mark)}
+	cmd.Dir, cmd.Env = c.Dir, append(slices.Clip(c.Env), tree.mark)
 	stdout := &tail{limit: maxCapture}
 	pipes, err := c.pipes(cmd, stdout)
 	if err != nil {
@@ -45,7 +51,7 @@ func (c *Call) run(ctx context.Context, program string, args ...string) (string,
 	tree.prepare(cmd)
 	if err := cmd.Start(); err != nil {
 		pipes.close()
-		return "", fmt.Errorf("starting %s: %w", program, err)
+		return "", fmt.Errorf("starting %s: %w", cmd.Path, err)
 	}
 	pipes.begin()
 	err = waitTree(ctx, cmd, &tree)
@@ -164,7 +170,7 @@ func (p *pipes) begin() {
 func (p *pipes) end() {
 	timer := time.AfterFunc(pipeDelay, func() {
 		for _, r := range p.ours {
-			r.SetReadDeadline(time.Now()) // a pipe in use always takes a deadline
+			r.Close() // ends a read under way, and pipes of Windows take no deadline
 		}
 	})
 	defer timer.Stop()
@@ -172,7 +178,7 @@ func (p *pipes) end() {
 		<-p.done
 	}
 	for _, r := range p.ours {
-		r.Close()
+		r.Close() // again, perhaps: an error means nothing
 	}
 }
 
@@ -184,8 +190,8 @@ type lineSink struct {
 	buf     []byte
 }
 
-// readFrom ends with the pipe: at its end, its deadline or any read error
-// there is nothing more to log.
+// readFrom ends with the pipe: at its end, when it is cut off or at any read
+// error there is nothing more to log.
 func (s *lineSink) readFrom(r io.Reader) {
 	buffer := chunks.Get().(*[maxLine]byte)
 	defer chunks.Put(buffer)
