@@ -11,6 +11,18 @@ import (
 	"ingot.dev/ingot/toe/module"
 )
 
+// run is a run under way: the one that was asked for, or one of a document
+// that a step of it executes.
+type run struct {
+	*session
+	caller     *stepRun // nil: the run that was asked for
+	state      *progress
+	record     *runRecord
+	documents  []*Document
+	variables  []map[string]string // by document
+	referenced map[string]bool     // outputKeys of steps that later ones refer to
+}
+
 // outcome says how a run goes on after a part of it.
 type outcome int
 
@@ -20,17 +32,20 @@ const (
 	restart         // the state says where to go on after a reboot
 )
 
-// execute runs what is left of the documents: all of them, or the part after
-// a reboot. An error means that the run cannot go on at all.
-func (r *run) execute(ctx context.Context) (outcome, error) {
-	if err := r.writeChaining(); err != nil {
-		return stop, err
+// perform checks everything and executes what is left of the documents: all of
+// them, or the part after a reboot. An error means that the run cannot go on
+// at all.
+func (r *run) perform(ctx context.Context) (outcome, error) {
+	if why := r.prepare(); why != "" {
+		r.console.Printf(module.Error, "%s", why)
+		r.record.FailureMessage = why
+		return stop, nil
 	}
-	if r.resumed {
-		r.console.Printf(module.Info, "Recovery completed for detailed output.")
-		if boot := bootID(); boot != "" && boot == r.state.Boot {
-			r.console.Printf(module.Warn, "Executor: the run goes on, but the system has not rebooted since it stopped")
+	if r.caller == nil {
+		if err := r.writeChaining(); err != nil {
+			return stop, err
 		}
+		r.announceRecovery()
 	}
 	for i := r.state.Position.Document; i < len(r.documents); i++ {
 		next, err := r.document(ctx, i)
@@ -42,16 +57,34 @@ func (r *run) execute(ctx context.Context) (outcome, error) {
 	return goOn, nil
 }
 
+func (r *run) announceRecovery() {
+	if !r.resumed {
+		return
+	}
+	r.console.Printf(module.Info, "Recovery completed for detailed output.")
+	if boot := bootID(); boot != "" && boot == r.session.state.Boot {
+		r.console.Printf(module.Warn, "Executor: the run goes on, but the system has not rebooted since it stopped")
+	}
+}
+
+// at says where the following lines belong. Those of a nested document belong
+// to the step of the top one.
+func (r *run) at(phase, step string) {
+	if r.caller == nil {
+		r.console.at(r.documents[r.state.Position.Document].Path, phase, step)
+	}
+}
+
 func (r *run) document(ctx context.Context, i int) (outcome, error) {
 	doc := r.documents[i]
-	r.console.at(doc.Path, "", "")
+	r.at("", "")
 	r.console.Printf(module.Info, "Document %s", doc.Path)
-	if i == len(r.state.Record.Documents) {
-		r.state.Record.Documents = append(r.state.Record.Documents, &documentRecord{
+	if i == len(r.record.Documents) {
+		r.record.Documents = append(r.record.Documents, &documentRecord{
 			Name: doc.Name, FilePath: doc.Path, Description: doc.Description, Status: statusRunning, StartTime: stamp(r.options.Now()),
 		})
 	}
-	record := r.state.Record.Documents[i]
+	record := r.record.Documents[i]
 	for p := r.state.Position.Phase; p < len(doc.Phases); p++ {
 		if r.selected(doc.Phases[p].Name) {
 			next, err := r.phase(ctx, doc, record, p)
@@ -69,9 +102,14 @@ func (r *run) document(ctx context.Context, i int) (outcome, error) {
 	return goOn, nil
 }
 
+// selected reports whether the run includes a phase.
+func (r *run) selected(phase string) bool {
+	return len(r.state.Request.Phases) == 0 || slices.Contains(r.state.Request.Phases, phase)
+}
+
 func (r *run) phase(ctx context.Context, doc *Document, record *documentRecord, p int) (outcome, error) {
 	phase := doc.Phases[p]
-	r.console.at(doc.Path, phase.Name, "")
+	r.at(phase.Name, "")
 	r.console.Printf(module.Info, "Phase %s", phase.Name)
 	if n := len(record.Phases); n == 0 || record.Phases[n-1].Name != phase.Name {
 		record.Phases = append(record.Phases, &phaseRecord{Name: phase.Name, Status: statusRunning, StartTime: stamp(r.options.Now())})
@@ -90,6 +128,19 @@ func (r *run) phase(ctx context.Context, doc *Document, record *documentRecord, 
 	}
 	current.finish(r.options.Now())
 	return goOn, nil
+}
+
+// finish closes the record. The result is how the run has ended.
+func (r *run) finish() Result {
+	failed := r.record.FailureMessage != ""
+	r.record.finish(r.options.Now())
+	if failed {
+		r.record.Status = statusFailed
+	}
+	result := r.state.Result
+	result.Status, result.FailureMessage = r.record.Status, r.record.FailureMessage
+	result.LogURL = r.session.state.LogFolder
+	return result
 }
 
 // referencedOutputs are the steps whose outputs later ones read.

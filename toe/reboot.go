@@ -32,11 +32,11 @@ func (r *run) rebootFaults() []string {
 }
 
 // mayReboot says why a step must not have its reboot.
-func (r *run) mayReboot() error {
-	if !r.state.Request.HandOffReboot && r.options.Restart == nil {
+func (s *session) mayReboot() error {
+	if !s.state.Run.Request.HandOffReboot && s.options.Restart == nil {
 		return errNobodyRestarts
 	}
-	if r.state.Reboots >= maxReboots {
+	if s.state.Reboots >= maxReboots {
 		//lint:ignore ST1005 users see the text as it is in the specification (§10.3)
 		return fmt.Errorf("Reboot limit (%d) exceeded", maxReboots)
 	}
@@ -45,45 +45,47 @@ func (r *run) mayReboot() error {
 
 // pause puts the state where the run goes on: at this step again, or behind
 // it, with the step done.
-func (s *stepRun) pause(reboot *module.Reboot) (outcome, error) {
-	code := reboot.Code
-	if code == 0 {
-		code = rebootCode()
+func (s *stepRun) pause(reboot *module.Reboot) outcome {
+	s.run.rebootCode = reboot.Code
+	if reboot.Code == 0 {
+		s.run.rebootCode = defaultRebootCode()
 	}
 	if !reboot.Again {
 		s.finish(statusSuccess)
 		s.run.state.Position.Step++
 		s.run.state.Step = stepState{Attempt: 1}
 	}
-	s.console.Printf(module.Info, "Getting reboot signal")
-	s.console.Printf(module.Info, "ExitCode %d", code)
-	s.console.Printf(module.Info, "Rebooting the system now")
-	return restart, errors.Join(s.run.writeRecord(), s.run.console.failure())
+	return restart
 }
 
-// rebootCode is the exit code that stands for a reboot on this system.
-func rebootCode() int {
+// defaultRebootCode is the exit code that stands for a reboot on this system.
+func defaultRebootCode() int {
 	if runtime.GOOS == "windows" {
 		return 3010
 	}
 	return 194
 }
 
-func (r *run) saveForReboot() error {
-	r.state.Boot = bootID()
-	r.state.Reboots++
-	return r.state.save()
-}
-
-// restart hands the reboot over or performs it.
-func (r *run) restart(ctx context.Context) (Result, error) {
-	result := r.state.Result
-	result.Status, result.LogURL, result.Reboot = statusRunning, r.state.LogFolder, true
-	if r.state.Request.HandOffReboot {
+// restart saves the state and hands the reboot over or performs it.
+func (s *session) restart(ctx context.Context) (Result, error) {
+	s.console.Printf(module.Info, "Getting reboot signal")
+	s.console.Printf(module.Info, "ExitCode %d", s.rebootCode)
+	s.console.Printf(module.Info, "Rebooting the system now")
+	if err := errors.Join(s.updateRecord(), s.console.failure()); err != nil {
+		return Result{}, err
+	}
+	s.state.Boot = bootID()
+	s.state.Reboots++
+	if err := s.state.save(); err != nil {
+		return Result{}, err
+	}
+	result := s.state.Run.Result
+	result.Status, result.LogURL, result.Reboot = statusRunning, s.state.LogFolder, true
+	if s.state.Run.Request.HandOffReboot {
 		return result, nil
 	}
-	if err := r.options.Restart(ctx, r.state.Request); err != nil {
-		return result, fmt.Errorf("restarting the machine: %w", err)
+	if err := s.options.Restart(ctx, s.state.Run.Request); err != nil {
+		return Result{}, fmt.Errorf("restarting the machine: %w", err)
 	}
 	return result, nil
 }

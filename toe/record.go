@@ -62,9 +62,10 @@ type (
 		Inputs         string      `json:"inputs"`  // JSON in a string
 		Outputs        string      `json:"outputs"` // JSON in a string
 		Loop           *loopRecord `json:"loop"`
-		DetailedOutput any         `json:"detailedOutput"`
+		// Of ExecuteDocument, a run for each document; null for other modules.
+		DetailedOutput []*runRecord `json:"detailedOutput,omitempty"`
 
-		encoded []byte // of a finished step: with many steps each one is encoded once only
+		encoded []byte // but for DetailedOutput, of a finished step: with many steps each one is encoded once only
 	}
 )
 
@@ -74,6 +75,10 @@ type loopRecord struct {
 	Type             string `json:"type"` // for or forEach
 	Iterations       int    `json:"iterations"`
 	FailedIterations []int  `json:"failedIterations"`
+}
+
+func newRunRecord(executionID string, now time.Time) *runRecord {
+	return &runRecord{ExecutionID: executionID, Status: statusRunning, StartTime: stamp(now)}
 }
 
 // stamp is a time as detailedoutput.json writes it.
@@ -127,6 +132,36 @@ func (r *runRecord) finish(now time.Time) {
 	}
 }
 
+// recording is how detailedoutput.json is kept up to date.
+type recording struct {
+	err  error     // the first one
+	last time.Time // when the file was last written
+	took time.Duration
+}
+
+// updateRecord writes detailedoutput.json. A failure lasts: the run must not
+// go on, however deep the step was nested that found it.
+func (s *session) updateRecord() error {
+	start := time.Now()
+	err := s.writeLog("detailedoutput.json", s.state.Record.write)
+	s.recording.last = time.Now()
+	s.recording.took = s.recording.last.Sub(start)
+	if s.recording.err == nil {
+		s.recording.err = err
+	}
+	return s.recording.err
+}
+
+// writeRecord records the end of a step. Of nested documents there may be many
+// in a loop, and with them the file grows: they leave some steps out, to spend
+// at most a tenth of the time on it.
+func (r *run) writeRecord() error {
+	if r.caller != nil && time.Since(r.recording.last) < 9*r.recording.took {
+		return r.recording.err
+	}
+	return r.updateRecord()
+}
+
 // write writes the file's text: one line for each step. It copies the steps
 // once only, because it happens after every one of them.
 func (r *runRecord) write(w *bufio.Writer) error {
@@ -150,15 +185,21 @@ func (p *phaseRecord) write(w *bufio.Writer) error {
 func (s *stepRecord) write(w *bufio.Writer) error {
 	b := s.encoded
 	if b == nil {
+		head := *s
+		head.DetailedOutput = nil
 		var err error
-		if b, err = marshal(s); err != nil {
+		if b, err = marshal(head); err != nil {
 			return err
 		}
 		if s.Status != statusRunning {
 			s.encoded = b
 		}
 	}
-	_, err := w.Write(b)
+	if s.DetailedOutput != nil {
+		return list(w, b, "detailedOutput", s.DetailedOutput)
+	}
+	w.Write(b[:len(b)-1]) // a bufio.Writer keeps its first error
+	_, err := w.WriteString(`,"detailedOutput":null}`)
 	return err
 }
 
@@ -168,7 +209,11 @@ func nest[T interface{ write(*bufio.Writer) error }](w *bufio.Writer, head any, 
 	if err != nil {
 		return err
 	}
-	w.Write(b[:len(b)-1]) // a bufio.Writer keeps its first error
+	return list(w, b, key, parts)
+}
+
+func list[T interface{ write(*bufio.Writer) error }](w *bufio.Writer, object []byte, key string, parts []T) error {
+	w.Write(object[:len(object)-1]) // a bufio.Writer keeps its first error
 	w.WriteString(`,"` + key + `":[`)
 	for i, p := range parts {
 		if i > 0 {
@@ -179,7 +224,7 @@ func nest[T interface{ write(*bufio.Writer) error }](w *bufio.Writer, head any, 
 			return err
 		}
 	}
-	_, err = w.WriteString("]}")
+	_, err := w.WriteString("]}")
 	return err
 }
 

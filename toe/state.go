@@ -14,23 +14,36 @@ import (
 )
 
 const (
-	stateVersion = 1
+	stateVersion = 2
 	maxReboots   = 15 // per run (§10.3)
 )
 
 // state is what a run needs to go on after a reboot (§10.2).
 type state struct {
-	Version   int                        `json:"version"`
-	Request   Request                    `json:"request"` // with its defaults filled in
-	LogFolder string                     `json:"logFolder"`
-	Boot      string                     `json:"boot"` // identifies the boot in which this was written; may be empty
-	Reboots   int                        `json:"reboots"`
-	Position  position                   `json:"position"` // of the next step
-	Step      stepState                  `json:"step"`     // how far that step is
-	Result    Result                     `json:"result"`   // counters and the first failure so far
-	Stderr    string                     `json:"stderr"`   // of the first failed step
-	Record    *runRecord                 `json:"record"`
-	Outputs   map[string][]module.Values `json:"outputs"` // of finished steps that later ones refer to
+	Version   int        `json:"version"`
+	LogFolder string     `json:"logFolder"`
+	Boot      string     `json:"boot"` // identifies the boot in which this was written; may be empty
+	Reboots   int        `json:"reboots"`
+	Record    *runRecord `json:"record"`
+	Run       progress   `json:"run"`
+}
+
+// progress is what a run has to do and how far it is.
+type progress struct {
+	Request  Request                    `json:"request"`          // with its defaults filled in
+	Position position                   `json:"position"`         // of the next step
+	Step     stepState                  `json:"step"`             // how far that step is
+	Result   Result                     `json:"result"`           // counters and the first failure so far
+	Stderr   string                     `json:"stderr"`           // of the first failed step
+	Outputs  map[string][]module.Values `json:"outputs"`          // of finished steps that later ones refer to
+	Nested   *progress                  `json:"nested,omitempty"` // of the document that the step at Position executes
+}
+
+func newProgress(req Request) progress {
+	return progress{
+		Request: req, Step: stepState{Attempt: 1}, Result: Result{ExecutionID: req.ExecutionID},
+		Outputs: map[string][]module.Values{},
+	}
 }
 
 // stepState is what a step that ends with a reboot leaves behind.
@@ -72,7 +85,7 @@ func loadState(dir string) (*state, error) {
 
 // save writes the state so that it is there, whole, after the power goes.
 func (s *state) save() error {
-	dir := s.Request.StateDirectory
+	dir := s.Run.Request.StateDirectory
 	data, err := json.Marshal(s)
 	if err != nil {
 		return fmt.Errorf("encoding state: %w", err)
@@ -120,11 +133,11 @@ func syncDirectory(dir string) error {
 
 // remove ends the state's life; a run that never rebooted has none.
 func (s *state) remove() error {
-	err := os.Remove(statePath(s.Request.StateDirectory))
+	err := os.Remove(statePath(s.Run.Request.StateDirectory))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("removing state: %w", err)
 	}
-	_ = os.Remove(s.Request.StateDirectory) // stays if it holds anything else
+	_ = os.Remove(s.Run.Request.StateDirectory) // stays if it holds anything else
 	return nil
 }
 

@@ -17,7 +17,7 @@ func (r *run) step(ctx context.Context, phase string, step *Step, record *phaseR
 		console: &stepConsole{console: r.console, silent: step.DisableLogging},
 		record:  r.stepRecord(step, record),
 	}
-	r.console.at(r.documents[r.state.Position.Document].Path, phase, step.Name)
+	r.at(phase, step.Name)
 	if r.resumed {
 		r.console.Printf(module.Info, "Executor: System has rebooted successfully")
 		r.resumed = false
@@ -66,7 +66,7 @@ func (s *stepRun) attempts(ctx context.Context) (outcome, error) {
 		err := s.attempt(ctx)
 		if reboot := (*module.Reboot)(nil); errors.As(err, &reboot) {
 			if err = s.run.mayReboot(); err == nil {
-				return s.pause(reboot)
+				return s.pause(reboot), nil
 			}
 			return s.fail(err) // another attempt would ask again
 		}

@@ -1,0 +1,70 @@
+package toe
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// prepare checks the documents and their parameters. It returns why the run
+// must not begin.
+func (r *run) prepare() string {
+	var faults []string
+	for _, d := range r.state.Request.Documents {
+		doc, findings := Check(d.Data, CheckOptions{Path: d.Path})
+		for _, f := range findings {
+			r.log.Warn("check", "document", d.Path, "finding", f.String())
+		}
+		for _, f := range findings.Errors() {
+			faults = append(faults, d.Path+":"+f.String())
+		}
+		if doc == nil {
+			continue
+		}
+		values, bad := doc.bind(d.Parameters, r.state.Request.Parameters)
+		faults = append(faults, bad...)
+		r.documents, r.variables = append(r.documents, doc), append(r.variables, values)
+	}
+	faults = append(faults, r.blockedModules()...)
+	if len(faults) == 0 {
+		faults = r.rebootFaults()
+	}
+	r.referenced = referencedOutputs(r.documents)
+	return strings.Join(faults, "\n")
+}
+
+func (r *run) blockedModules() []string {
+	var faults []string
+	for _, d := range r.documents {
+		for _, p := range d.Phases {
+			for _, s := range p.Steps {
+				if slices.Contains(r.options.Blocked, s.Action) {
+					faults = append(faults, fmt.Sprintf("%s: Action module '%s' is blocked", d.Path, s.Action))
+				}
+			}
+		}
+	}
+	return faults
+}
+
+// bind gives the variables of a document their values (§3.1).
+func (d *Document) bind(own, global map[string]string) (values map[string]string, faults []string) {
+	values = map[string]string{}
+	for _, c := range d.Constants {
+		values[c.Name] = c.Value
+	}
+	for _, p := range d.Parameters {
+		v, supplied := own[p.Name]
+		if !supplied {
+			v, supplied = global[p.Name]
+		}
+		if supplied && !p.allows(v) {
+			faults = append(faults, fmt.Sprintf("%s: the value '%s' of parameter '%s' is not one of its allowedValues", d.Path, v, p.Name))
+		}
+		if !supplied && p.Default != nil {
+			v = *p.Default
+		}
+		values[p.Name] = v // missing: empty, the service has refused it before
+	}
+	return values, faults
+}
