@@ -18,7 +18,7 @@ var executeBash = Module{
 	},
 	Outputs: []Output{{Name: "stdout", Type: String, Description: "What the script printed, without final line feeds."}},
 	Run: func(ctx context.Context, c *Call) ([]Values, error) {
-		script, remove, err := c.script(c.Inputs[0].Strings("commands"))
+		script, remove, err := c.script("ExecuteBash", ".sh", strings.Join(c.Inputs[0].Strings("commands"), "\n")+"\n")
 		if err != nil {
 			return nil, err
 		}
@@ -27,17 +27,17 @@ var executeBash = Module{
 	},
 }
 
-// script writes the commands to a file of their own, outside of the working
-// directory, which belongs to the document.
-func (c *Call) script(commands []string) (path string, remove func() error, err error) {
+// script writes a script of an action to a file of its own, outside of the
+// working directory, which belongs to the document.
+func (c *Call) script(action, extension, text string) (path string, remove func() error, err error) {
 	dir, err := scratch()
 	if err != nil {
 		return "", nil, err
 	}
-	c.Console.Printf(Info, "ExecuteBash: Created temporary directory: %s", dir)
+	c.Console.Printf(Info, "%s: Created temporary directory: %s", action, dir)
 	// The name has the digits of the folder's, which are unique already.
-	path = filepath.Join(dir, "script-"+strings.TrimPrefix(filepath.Base(dir), scratchPrefix)+".sh")
-	if err := os.WriteFile(path, []byte(strings.Join(commands, "\n")+"\n"), 0o700); err != nil {
+	path = filepath.Join(dir, "script-"+strings.TrimPrefix(filepath.Base(dir), scratchPrefix)+extension)
+	if err := os.WriteFile(path, []byte(text), 0o700); err != nil {
 		return "", nil, errors.Join(fmt.Errorf("writing script: %w", err), os.RemoveAll(dir))
 	}
 	return path, func() error {

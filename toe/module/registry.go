@@ -10,6 +10,7 @@ func All() []*Module {
 		&deleteFile,
 		&executeBash,
 		&executeBinary,
+		&executePowerShell,
 		&readFile,
 		&reboot,
 		&setFilePermissions,
@@ -44,7 +45,7 @@ func NotBuilt(name string) bool { return notBuilt[name] }
 
 var notBuilt = map[string]bool{
 	"Assert": true, "CopyFolder": true, "CreateSymlink": true, "DeleteFolder": true, "ExecuteDocument": true,
-	"ExecutePowerShell": true, "InstallMSI": true, "ListFiles": true, "MoveFile": true, "MoveFolder": true,
+	"InstallMSI": true, "ListFiles": true, "MoveFile": true, "MoveFolder": true,
 	"S3Download": true, "S3Upload": true, "SetFileEncoding": true, "SetFileOwner": true,
 	"SetFolderOwner": true, "SetFolderPermissions": true, "SetRegistry": true, "UninstallMSI": true,
 }
