@@ -81,7 +81,6 @@ func testInterrupt(t *testing.T, s Suite) {
 			b.check(b.engine.Signal(t.Context(), "run", "answer", "yes"))
 			b.receive(w.held, "step "+action)
 			b.close(grace)
-			w.hold = ""
 			b.open(newWorld(b.dir, "").program())
 			wantExample(b, w, action)
 			b.close(limit)
