@@ -71,13 +71,34 @@ func (p *packer) link(ctx context.Context, target, path string) string {
 	return filepath.Join("/", dest)
 }
 
-// bake runs packer with these shell commands and returns how long it took.
-func (p *packer) bake(ctx context.Context, commands []string) (time.Duration, error) {
+// provisioner is one of packer's, as its template has it.
+type provisioner map[string]any
+
+func shell(commands ...string) provisioner {
+	return provisioner{"type": "shell", "inline": commands}
+}
+
+// reboot restarts the guest. Packer's SSH connection goes over QEMU's user
+// network, which answers for a guest that is down: left to itself, packer waits
+// for minutes in a handshake with nobody. So the connection is cut in the guest,
+// and the next commands come when the guest is up again.
+func reboot(then provisioner) []provisioner {
+	cut := shell("systemd-run --quiet --on-active=1 systemctl reboot", "pkill -o sshd; pkill sshd")
+	cut["expect_disconnect"] = true
+	then["pause_before"] = rebootTime
+	return []provisioner{cut, then}
+}
+
+// rebootTime is how long a reboot takes that packer's guest makes, emulated.
+const rebootTime = "25s"
+
+// bake runs packer with these provisioners and returns how long it took.
+func (p *packer) bake(ctx context.Context, provisioners []provisioner) (time.Duration, error) {
 	out := filepath.Join(p.dir, "out")
 	if err := os.RemoveAll(out); err != nil {
 		return 0, err
 	}
-	template, err := json.Marshal(p.template(out, commands))
+	template, err := json.Marshal(p.template(out, provisioners))
 	if err != nil {
 		return 0, err
 	}
@@ -95,7 +116,7 @@ func (p *packer) bake(ctx context.Context, commands []string) (time.Duration, er
 	return time.Since(start), nil
 }
 
-func (p *packer) template(out string, commands []string) map[string]any {
+func (p *packer) template(out string, provisioners []provisioner) map[string]any {
 	kernelArgs := fmt.Sprintf("root=/dev/vda%d rw console=ttyS0 net.ifnames=0 quiet", p.root)
 	return map[string]any{
 		"builders": []any{map[string]any{
@@ -115,7 +136,7 @@ func (p *packer) template(out string, commands []string) map[string]any {
 				{"-serial", "file:" + filepath.Join(p.dir, "serial.log")},
 			},
 		}},
-		"provisioners": []any{map[string]any{"type": "shell", "inline": commands}},
+		"provisioners": provisioners,
 	}
 }
 
