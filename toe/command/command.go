@@ -63,7 +63,11 @@ func New(name, version string) *cobra.Command {
 		RunE:          onlySubcommands,
 	}
 	command.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return Error{exitFailed, err} })
-	command.AddCommand(newRun(version), newValidate(version))
+	for _, sub := range []*cobra.Command{newRun(), newValidate(), newModules()} {
+		// The vendor's options have --version of every command, too.
+		sub.Version = version
+		command.AddCommand(sub)
+	}
 	return command
 }
 

@@ -21,14 +21,13 @@ type runFlags struct {
 	trace                                     bool
 }
 
-func newRun(version string) *cobra.Command {
+func newRun() *cobra.Command {
 	var f runFlags
 	command := &cobra.Command{
-		Use:     "run {--documents LIST | --config FILE}",
-		Short:   "Run component documents on this host",
-		Version: version,
-		Args:    noArguments,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return run(cmd, f) },
+		Use:   "run {--documents LIST | --config FILE}",
+		Short: "Run component documents on this host",
+		Args:  noArguments,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return run(cmd, f) },
 	}
 	flags := command.Flags()
 	flags.StringVarP(&f.config, "config", "c", "", "JSON configuration `file`")

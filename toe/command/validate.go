@@ -12,13 +12,12 @@ import (
 	"ingot.dev/ingot/toe"
 )
 
-func newValidate(version string) *cobra.Command {
+func newValidate() *cobra.Command {
 	var documents, platforms string
 	command := &cobra.Command{
-		Use:     "validate --documents LIST",
-		Short:   "Check component documents without running anything",
-		Version: version,
-		Args:    noArguments,
+		Use:   "validate --documents LIST",
+		Short: "Check component documents without running anything",
+		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if !cmd.Flags().Changed("documents") {
 				return errors.New("--documents is needed")
