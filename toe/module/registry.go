@@ -14,6 +14,7 @@ func All() []*Module {
 		&readFile,
 		&reboot,
 		&setFilePermissions,
+		&setRegistry,
 		&updateOS,
 		&webDownload,
 	}
@@ -47,5 +48,5 @@ var notBuilt = map[string]bool{
 	"Assert": true, "CopyFolder": true, "CreateSymlink": true, "DeleteFolder": true, "ExecuteDocument": true,
 	"InstallMSI": true, "ListFiles": true, "MoveFile": true, "MoveFolder": true,
 	"S3Download": true, "S3Upload": true, "SetFileEncoding": true, "SetFileOwner": true,
-	"SetFolderOwner": true, "SetFolderPermissions": true, "SetRegistry": true, "UninstallMSI": true,
+	"SetFolderOwner": true, "SetFolderPermissions": true, "UninstallMSI": true,
 }
