@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"ingot.dev/ingot/toe/cloud"
 	"ingot.dev/ingot/toe/module"
 )
 
@@ -68,7 +69,8 @@ type session struct {
 	files       []io.Closer
 	environment environment
 	env         []string // environment for processes
-	rebootCode  int      // that the run pauses with
+	cloud       *cloud.Client
+	rebootCode  int // that the run pauses with
 	recording   recording
 }
 
@@ -91,6 +93,7 @@ func open(req Request, o Options) (*session, error) {
 	}
 	s.environment = newEnvironment(s.state.Run.Request.Environment)
 	s.env = s.environment.list()
+	s.cloud = cloud.New(s.environment.lookup)
 	if err := s.openLogs(); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
@@ -181,6 +184,7 @@ func bytesOf(data []byte) func(*bufio.Writer) error {
 }
 
 func (s *session) close() error {
+	s.cloud.Close()
 	var errs []error
 	for _, f := range s.files {
 		errs = append(errs, f.Close())

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -16,12 +17,14 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 )
 
-// Bucket is a bucket of S3. It is for one goroutine at a time.
+// Bucket is a bucket of S3. It is safe for concurrent use.
 type Bucket struct {
 	client *Client
 	name   string
 	owner  *string // who must own it; nil: anyone
-	region string  // where it is, as far as known; empty: in the region of the machine
+
+	mu     sync.Mutex
+	region string // where it is, as far as known; empty: in the region of the machine
 }
 
 // Object is an entry of a listing.
@@ -32,7 +35,7 @@ type Object struct {
 
 // What is sent or fetched at once. The parts of one transfer are in memory.
 const (
-	partSize    = 8 << 20 // bytes; up to this size a file goes in one request
+	partSize    = 5 << 20 // bytes, the least that S3 takes; up to this size a file goes in one request
 	concurrency = 4
 
 	cleanUp = 10 * time.Second // for the abort of an upload whose context has ended
@@ -140,13 +143,17 @@ func transfers(client *s3.Client) *transfermanager.Client {
 // do calls f, and once more when the service says that the bucket is in
 // another region.
 func (b *Bucket) do(ctx context.Context, f func(*s3.Client) error) error {
+	b.mu.Lock()
 	client, err := b.client.s3(ctx, b.region)
+	b.mu.Unlock()
 	if err != nil {
 		return err
 	}
 	err = f(client)
 	if region := regionOf(err); region != "" && region != client.Options().Region {
+		b.mu.Lock()
 		b.region = region
+		b.mu.Unlock()
 		if client, err = b.client.s3(ctx, region); err == nil {
 			err = f(client)
 		}

@@ -18,6 +18,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"ingot.dev/ingot/toe/cloud"
 )
 
 // Module is an action that a step may call.
@@ -126,6 +128,7 @@ type Call struct {
 	Dir     string   // absolute; relative paths start here, and so do processes
 	Env     []string // of processes, KEY=value
 	Console Console
+	Cloud   *cloud.Client
 
 	// Holds evaluates the condition that the inputs of a module with
 	// Condition are.
