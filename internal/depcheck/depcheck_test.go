@@ -30,7 +30,7 @@ var allowed = map[string][]string{
 	"flow/flowtest":          {"flow"},
 	"toe":                    {"toe/cloud", "toe/module", "internal/yamldoc"},
 	"toe/cloud":              {},
-	"toe/command":            {"internal/yamldoc", "toe", "toe/module"},
+	"toe/command":            {"internal/yamldoc", "toe", "toe/cloud", "toe/module"},
 	"toe/module":             {"toe/cloud"},
 	"internal/yamldoc":       {},
 	"guest":                  {"toe", "guest/sanitize"},

@@ -14,7 +14,6 @@ import (
 	"fmt"
 	"io"
 	"runtime"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -112,16 +111,4 @@ func Main(ctx context.Context, name, version string, args []string, stdout, stde
 	}
 	fmt.Fprintf(stderr, "%s: %v\n", name, err)
 	return status
-}
-
-// splitList reads a comma-separated list; white space around the names and
-// empty names do not count.
-func splitList(s string) []string {
-	var out []string
-	for name := range strings.SplitSeq(s, ",") {
-		if name = strings.TrimSpace(name); name != "" {
-			out = append(out, name)
-		}
-	}
-	return out
 }

@@ -36,8 +36,11 @@ const (
 func TestRun(t *testing.T) {
 	documents := map[string]string{
 		"hi.yml": sayHi, "fail.yml": fail, "reboot.yml": rebootDoc,
-		"config.json": `{"documents": [{"path": "hi.yml", "parameters": []}], "logS3BucketName": "", "unknown": 1}`,
-		"s3.json":     `{"documents": [{"path": "hi.yml"}], "logS3BucketName": "b"}`,
+		"config.json": `{"documents": [{"path": "hi.yml", "parameters": []}], "logS3BucketName": "", "phasez": 1}`,
+		"trace.json":  `{"documents": [{"path": "hi.yml"}], "phases": "none", "trace": true, "executionid": 7}`,
+		"twice.json":  `{"documents": [{"path": "hi.yml", "parameters": [{"name": "Abc", "value": "1"}, {"name": "Abc", "value": "2"}]}]}`,
+		"empty.json":  `{"documents": [{"parameters": []}]}`,
+		"type.json":   `{"documents": [{"path": "hi.yml"}], "trace": "yes"}`,
 	}
 	tests := []struct {
 		name   string
@@ -52,14 +55,19 @@ func TestRun(t *testing.T) {
 		{"two documents", "run -d hi.yml,hi.yml", 0, "success", `"executedStepCount": 2`},
 		{"failure", "run -d fail.yml", 1, "failed", `"failureMessage": "Document fail.yml failed!"`},
 		{"no such phase", "run -d fail.yml --phases test,deploy", 0, "success", ""},
-		{"configuration", "run --config config.json", 0, "success", `unknown key "unknown" is ignored`},
-		{"configuration of S3", "run --config s3.json", 1, "", "logS3BucketName: S3 and log streams are not built"},
+		{"misspelt key", "run --config config.json", 0, "success", `unknown key "phasez" is ignored; did you mean 'phases'?`},
+		{"option over configuration", "run --config trace.json -p build --trace=false", 0, "success", `"executedStepCount": 1`},
+		{"parameter given twice", "run -c twice.json", 1, "", "configuration twice.json: documents[0].parameters[1]: Abc is given twice"},
+		{"document without path", "run -c empty.json", 1, "", "configuration empty.json: documents[0]: path is missing"},
+		{"wrong type", "run -c type.json", 1, "", "trace of type bool"},
+		{"missing configuration", "run -c none.json", 1, "", "reading configuration: open none.json"},
 		{"configuration and parameters", "run --config config.json --parameters Abc=d", 1, "", "leave out --config"},
 		{"nothing to run", "run", 1, "", "exactly one of --documents and --config"},
 		{"both", "run -d hi.yml -c config.json", 1, "", "exactly one of --documents and --config"},
 		{"missing document", "run -d none.yml", 1, "failed", "no such file"},
-		{"ARN", "run -d arn:aws:imagebuilder:x", 1, "failed", "only local documents"},
-		{"log stream", "run -d hi.yml --cw-log-group g", 1, "", "--cw-log-group: S3 and log streams are not built"},
+		{"all missing documents", "run -d hi.yml,none.yml,gone.yml", 1, "failed", `document none.yml: open none.yml: no such file or directory\ndocument gone.yml`},
+		{"ARN", "run -d arn:aws:imagebuilder:x", 1, "failed", "document arn:aws:imagebuilder:x: "},
+		{"not an option", "run hi.yml", 1, "", `"hi.yml" is no option; documents are named with --documents`},
 		{"unknown option", "run -d hi.yml --none", 1, "", "unknown flag: --none"},
 		{"blocked module", "run -d reboot.yml --blocked-action-modules Reboot", 1, "failed", "Action module 'Reboot' is blocked"},
 		{"nobody restarts", "run -d reboot.yml", 1, "failed", "TOE_REBOOT_HANDOFF=1"},

@@ -1,46 +1,36 @@
 package command
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
-	"strings"
 
 	"ingot.dev/ingot/toe"
+	"ingot.dev/ingot/toe/cloud"
 )
 
-// readDocuments fills in the data of the documents.
-func readDocuments(sources []toe.Source) error {
+// readDocuments fills in the data of the documents. The error names all that
+// cannot be read.
+func readDocuments(ctx context.Context, client *cloud.Client, bucketOwner string, sources []toe.Source) error {
+	var errs []error
 	for i := range sources {
-		data, err := readDocument(sources[i].Path)
+		source, err := toe.ReadDocument(ctx, client, sources[i].Path, bucketOwner)
 		if err != nil {
-			return err
+			errs = append(errs, fmt.Errorf("document %s: %w", sources[i].Path, err))
 		}
-		sources[i].Data = data
+		sources[i].Path, sources[i].Data = source.Path, source.Data
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
-// readDocument reads a little more than a document may have; Check says so.
-func readDocument(path string) ([]byte, error) {
-	for _, prefix := range []string{"s3://", "arn:"} {
-		if strings.HasPrefix(path, prefix) {
-			return nil, fmt.Errorf("%s: only local documents can be run in this version; copy it to a file", path)
+// printFindings shows what is wrong with documents, for people.
+func printFindings(w io.Writer, sources []toe.Source) error {
+	for _, s := range sources {
+		_, findings := toe.Check(s.Data, toe.CheckOptions{Path: s.Path})
+		if err := findings.Print(w, s.Path, s.Data); err != nil {
+			return err
 		}
 	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err == nil && info.IsDir() {
-		err = &fs.PathError{Op: "read", Path: path, Err: errors.New("is a directory")}
-	}
-	if err != nil {
-		return nil, err
-	}
-	return io.ReadAll(io.LimitReader(f, 2<<20))
+	return nil
 }

@@ -49,7 +49,7 @@ func findModules(names []string) ([]*module.Module, error) {
 func printModules(w io.Writer, modules []*module.Module, format string, full bool) error {
 	switch {
 	case format == "json":
-		return printResult(w, describeAll(modules))
+		return printJSON(w, describeAll(modules))
 	case format == "markdown":
 		return writeMarkdown(w, modules)
 	case format != "text":

@@ -1,24 +1,27 @@
 package command
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 
+	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"ingot.dev/ingot/toe"
+	"ingot.dev/ingot/toe/cloud"
 )
 
 // runFlags are the options of run.
 type runFlags struct {
-	config, documents, phases, parameters     string
-	executionID, logDirectory, stateDirectory string
-	blocked                                   []string
-	trace                                     bool
+	settings
+	settingFlags                  *pflag.FlagSet
+	config, documents, parameters string
+	blocked                       []string
 }
 
 func newRun() *cobra.Command {
@@ -27,84 +30,66 @@ func newRun() *cobra.Command {
 		Use:   "run {--documents LIST | --config FILE}",
 		Short: "Run component documents on this host",
 		Args:  noArguments,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return run(cmd, f) },
+		RunE:  func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
 	}
+	f.settingFlags = f.settings.flags()
 	flags := command.Flags()
+	flags.AddFlagSet(f.settingFlags)
 	flags.StringVarP(&f.config, "config", "c", "", "JSON configuration `file`")
-	flags.StringVarP(&f.documents, "documents", "d", "", "comma-separated `list` of document files")
-	flags.StringVarP(&f.phases, "phases", "p", "", "comma-separated `list` of phases (default all)")
+	documentsFlag(flags, &f.documents)
 	flags.StringVar(&f.parameters, "parameters", "", "values of parameters, as `n1=v1,n2=v2`")
-	flags.StringVarP(&f.executionID, "execution-id", "i", "", "`id` of the run (default a UUID)")
-	flags.StringVarP(&f.logDirectory, "log-directory", "l", "", "`directory` of the log folder (default .)")
-	flags.StringVarP(&f.stateDirectory, "state-directory", "s", "", "`directory` of what a run keeps over a reboot (default .state in the log directory)")
 	flags.StringSliceVar(&f.blocked, "blocked-action-modules", nil, "comma-separated `list` of modules to refuse")
-	flags.BoolVarP(&f.trace, "trace", "t", false, "print the console log on standard output, too")
-	notBuiltFlags(flags)
-	flags.SetNormalizeFunc(documentAlias)
 	return command
 }
 
-// documentAlias accepts --document for --documents.
-func documentAlias(_ *pflag.FlagSet, name string) pflag.NormalizedName {
-	if name == "document" {
-		name = "documents"
-	}
-	return pflag.NormalizedName(name)
-}
-
-// notBuilt are options of the vendor's command that this version refuses.
-var notBuilt = []string{
-	"document-s3-bucket-owner", "log-s3-bucket-name", "log-s3-bucket-owner", "log-s3-key-prefix",
-	"cw-log-group", "cw-log-stream", "cw-log-region", "cw-ignore-failures",
-}
-
-func notBuiltFlags(flags *pflag.FlagSet) {
-	shorthands := map[string]string{"log-s3-bucket-name": "b", "log-s3-key-prefix": "k"}
-	for _, name := range notBuilt {
-		flags.StringP(name, shorthands[name], "", "not built into this version yet")
-	}
-	flags.Lookup("cw-ignore-failures").NoOptDefVal = "true"
-}
-
-func refuseNotBuilt(flags *pflag.FlagSet) error {
-	for _, name := range notBuilt {
-		if flags.Changed(name) {
-			return fmt.Errorf("--%s: S3 and log streams are not built into this version yet; leave the option out", name)
+// documentsFlag also accepts --document.
+func documentsFlag(flags *pflag.FlagSet, documents *string) {
+	flags.StringVarP(documents, "documents", "d", "", "comma-separated `list` of documents: files, s3://bucket/key, component ARNs")
+	flags.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+		if name == "document" {
+			name = "documents"
 		}
-	}
-	return nil
+		return pflag.NormalizedName(name)
+	})
 }
 
-func run(cmd *cobra.Command, f runFlags) error {
-	if err := refuseNotBuilt(cmd.Flags()); err != nil {
-		return err
-	}
-	req, err := f.request(cmd.ErrOrStderr())
+func (f *runFlags) run(cmd *cobra.Command) error {
+	ctx, stdout := cmd.Context(), cmd.OutOrStdout()
+	client := cloud.New(os.LookupEnv)
+	defer client.Close()
+	req, err := f.request(ctx, client, cmd.ErrOrStderr())
 	if err != nil {
 		return err
 	}
-	stdout := cmd.OutOrStdout()
 	resumes, err := toe.Interrupted(req)
 	if err != nil {
 		return err
 	}
 	if !resumes { // else the documents come from the state
-		if err := readDocuments(req.Documents); err != nil {
-			return errors.Join(printResult(stdout, toe.Result{ExecutionID: req.ExecutionID, Status: "failed", FailureMessage: err.Error()}), Error{Status: exitFailed})
+		if err := readDocuments(ctx, client, f.DocumentS3BucketOwner, req.Documents); err != nil {
+			return f.report(stdout, toe.Result{ExecutionID: req.ExecutionID, Status: "failed", FailureMessage: err.Error()}, nil)
 		}
 	}
 	options := toe.Options{Blocked: f.blocked}
-	if f.trace {
+	if f.Trace {
 		options.Observer = tracer(stdout)
 	}
-	result, err := toe.Run(cmd.Context(), req, options)
+	result, err := toe.Run(ctx, req, options)
+	if result.Status == "failed" && result.ExecutedStepCount == 0 && !resumes {
+		printFindings(cmd.ErrOrStderr(), req.Documents)
+	}
+	return f.report(stdout, result, err)
+}
+
+// report prints the result of a run that is over, and makes it an exit status.
+func (f *runFlags) report(stdout io.Writer, result toe.Result, err error) error {
 	switch {
 	case result.Reboot && err == nil:
 		return Error{Status: exitReboot()}
 	case result.Status == "": // the run has not begun
 		return err
 	}
-	if err := errors.Join(err, printResult(stdout, result)); err != nil {
+	if err := errors.Join(err, printJSON(stdout, result)); err != nil {
 		return err
 	}
 	if result.Status == "failed" {
@@ -113,8 +98,8 @@ func run(cmd *cobra.Command, f runFlags) error {
 	return nil
 }
 
-// printResult prints a result as the vendor's command does.
-func printResult(w io.Writer, result any) error {
+// printJSON prints a result in the form of the vendor's command.
+func printJSON(w io.Writer, result any) error {
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "    ")
@@ -128,41 +113,33 @@ func tracer(w io.Writer) func(toe.Event) {
 	}
 }
 
-// request puts options over the configuration file. Remarks on the file go to
-// warnings.
-func (f *runFlags) request(warnings io.Writer) (toe.Request, error) {
-	if (f.config == "") == (f.documents == "") {
-		return toe.Request{}, errors.New("exactly one of --documents and --config is needed")
+// request is what the options and the configuration file ask for, the
+// documents unread.
+func (f *runFlags) request(ctx context.Context, client *cloud.Client, warnings io.Writer) (req toe.Request, err error) {
+	switch {
+	case (f.config == "") == (f.documents == ""):
+		return req, errors.New("exactly one of --documents and --config is needed")
+	case f.config != "" && f.parameters != "":
+		return req, errors.New("--parameters: put them into the configuration file, or leave out --config")
+	case f.config != "":
+		req, err = f.readConfig(ctx, client, f.config, f.settingFlags, warnings)
+	case f.parameters != "":
+		req.Parameters, err = parseParameters(f.parameters)
 	}
-	req := toe.Request{HandOffReboot: os.Getenv("TOE_REBOOT_HANDOFF") == "1" || os.Getenv("AWS_SSM_INSTANCE_ID") != ""}
-	if f.config != "" {
-		if f.parameters != "" {
-			return req, errors.New("--parameters: put them into the configuration file, or leave out --config")
-		}
-		if err := f.readConfig(&req, warnings); err != nil {
-			return req, err
-		}
-	}
-	for _, path := range splitList(f.documents) {
+	for _, path := range toe.SplitList(f.documents) {
 		req.Documents = append(req.Documents, toe.Source{Path: path})
 	}
-	if f.parameters != "" {
-		var err error
-		if req.Parameters, err = parseParameters(f.parameters); err != nil {
-			return req, err
-		}
+	if f.ExecutionID == "" {
+		f.ExecutionID = uuid.NewString()
 	}
-	if f.phases != "" {
-		req.Phases = splitList(f.phases)
+	req.Phases = toe.SplitList(f.Phases)
+	req.ExecutionID, req.LogDirectory, req.StateDirectory = f.ExecutionID, f.LogDirectory, f.StateDirectory
+	req.HandOffReboot = os.Getenv("TOE_REBOOT_HANDOFF") == "1" || os.Getenv("AWS_SSM_INSTANCE_ID") != ""
+	if f.LogS3BucketName != "" {
+		req.LogBucket = &toe.LogBucket{Name: f.LogS3BucketName, Owner: f.LogS3BucketOwner, KeyPrefix: f.LogS3KeyPrefix}
 	}
-	override(&req.ExecutionID, f.executionID)
-	override(&req.LogDirectory, f.logDirectory)
-	override(&req.StateDirectory, f.stateDirectory)
-	return req, nil
-}
-
-func override(setting *string, option string) {
-	if option != "" {
-		*setting = option
+	if f.CWLogGroup != "" {
+		req.LogStream = &toe.LogStream{Group: f.CWLogGroup, Stream: f.CWLogStream, Region: f.CWLogRegion, IgnoreFailures: f.CWIgnoreFailures}
 	}
+	return req, err
 }

@@ -3,6 +3,7 @@ package command
 import (
 	"errors"
 	"fmt"
+	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -10,10 +11,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"ingot.dev/ingot/toe"
+	"ingot.dev/ingot/toe/cloud"
 )
 
 func newValidate() *cobra.Command {
-	var documents, platforms string
+	var documents, bucketOwner, platforms string
 	command := &cobra.Command{
 		Use:   "validate --documents LIST",
 		Short: "Check component documents without running anything",
@@ -22,14 +24,14 @@ func newValidate() *cobra.Command {
 			if !cmd.Flags().Changed("documents") {
 				return errors.New("--documents is needed")
 			}
-			return validate(cmd, splitList(documents), splitList(platforms))
+			return validate(cmd, toe.SplitList(documents), bucketOwner, toe.SplitList(platforms))
 		},
 	}
 	flags := command.Flags()
-	flags.StringVarP(&documents, "documents", "d", "", "comma-separated `list` of document files")
+	documentsFlag(flags, &documents)
+	documentOwnerFlag(flags, &bucketOwner)
 	flags.StringVar(&platforms, "os-platforms", runtime.GOOS, "comma-separated `list` of linux, windows, darwin; every step must be valid on all of them")
 	flags.BoolP("trace", "t", false, "accepted; faults are always shown")
-	flags.SetNormalizeFunc(documentAlias)
 	return command
 }
 
@@ -41,21 +43,23 @@ type validation struct {
 
 // validate prints the outcome on standard output and, for people, each fault
 // with its line of the document on standard error.
-func validate(cmd *cobra.Command, documents, platforms []string) error {
+func validate(cmd *cobra.Command, documents []string, bucketOwner string, platforms []string) error {
 	for _, p := range platforms {
 		if !slices.Contains([]string{"linux", "windows", "darwin"}, p) {
 			return fmt.Errorf("--os-platforms: %q must be linux, windows or darwin", p)
 		}
 	}
+	client := cloud.New(os.LookupEnv)
+	defer client.Close()
 	var faults []string
 	for _, path := range documents {
-		data, err := readDocument(path)
+		source, err := toe.ReadDocument(cmd.Context(), client, path, bucketOwner)
 		if err != nil {
 			faults = append(faults, fmt.Sprintf("%s: %v", path, err))
 			continue
 		}
-		findings := checkOn(platforms, path, data)
-		if err := findings.Print(cmd.ErrOrStderr(), path, data); err != nil {
+		findings := checkOn(platforms, path, source.Data)
+		if err := findings.Print(cmd.ErrOrStderr(), path, source.Data); err != nil {
 			return err
 		}
 		for _, f := range findings.Errors() {
@@ -66,7 +70,7 @@ func validate(cmd *cobra.Command, documents, platforms []string) error {
 	if faults != nil {
 		v = validation{"failed", strings.Join(faults, "\n")}
 	}
-	if err := printResult(cmd.OutOrStdout(), v); err != nil || faults == nil {
+	if err := printJSON(cmd.OutOrStdout(), v); err != nil || faults == nil {
 		return err
 	}
 	return Error{Status: exitFailed}
