@@ -11,10 +11,12 @@ func All() []*Module {
 		&executeBash,
 		&executeBinary,
 		&executePowerShell,
+		&installMSI,
 		&readFile,
 		&reboot,
 		&setFilePermissions,
 		&setRegistry,
+		&uninstallMSI,
 		&updateOS,
 		&webDownload,
 	}
@@ -46,7 +48,7 @@ func NotBuilt(name string) bool { return notBuilt[name] }
 
 var notBuilt = map[string]bool{
 	"Assert": true, "CopyFolder": true, "CreateSymlink": true, "DeleteFolder": true, "ExecuteDocument": true,
-	"InstallMSI": true, "ListFiles": true, "MoveFile": true, "MoveFolder": true,
+	"ListFiles": true, "MoveFile": true, "MoveFolder": true,
 	"S3Download": true, "S3Upload": true, "SetFileEncoding": true, "SetFileOwner": true,
-	"SetFolderOwner": true, "SetFolderPermissions": true, "UninstallMSI": true,
+	"SetFolderOwner": true, "SetFolderPermissions": true,
 }
