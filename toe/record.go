@@ -4,9 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"time"
 )
@@ -139,11 +137,17 @@ type recording struct {
 	took time.Duration
 }
 
-// updateRecord writes detailedoutput.json. A failure lasts: the run must not
-// go on, however deep the step was nested that found it.
-func (s *session) updateRecord() error {
+// updateRecord writes detailedoutput.json before the run ends or pauses.
+func (s *session) updateRecord() error { return s.saveRecord(replaceFile) }
+
+// saveRecord writes detailedoutput.json. A failure lasts: the run must not go on,
+// however deep the step was nested that found it.
+func (s *session) saveRecord(replace func(string, func(*bufio.Writer) error) error) error {
 	start := time.Now()
-	err := s.writeLog("detailedoutput.json", s.state.Record.write)
+	err := replace(filepath.Join(s.state.LogFolder, "detailedoutput.json"), s.state.Record.write)
+	if err != nil {
+		err = fmt.Errorf("writing detailedoutput.json: %w", err)
+	}
 	s.recording.last = time.Now()
 	s.recording.took = s.recording.last.Sub(start)
 	if s.recording.err == nil {
@@ -159,7 +163,7 @@ func (r *run) writeRecord() error {
 	if r.caller != nil && time.Since(r.recording.last) < 9*r.recording.took {
 		return r.recording.err
 	}
-	return r.updateRecord()
+	return r.saveRecord(swapFile)
 }
 
 // write writes the file's text: one line for each step. It copies the steps
@@ -238,24 +242,4 @@ func marshal(v any) ([]byte, error) {
 		return nil, err
 	}
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
-}
-
-// replaceFile replaces a file in one move, so that a reader sees the old or
-// the new one, also after a crash of this process. It does not sync: a log
-// that a power failure sets back by a moment does no harm.
-func replaceFile(path string, write func(*bufio.Writer) error) error {
-	tmp := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".new")
-	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	w := bufio.NewWriter(f)
-	err = write(w)
-	if err == nil {
-		err = w.Flush()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(tmp, path)
 }
