@@ -68,7 +68,8 @@ func checkQuotable(path string) error {
 func checkPackage(path string) error {
 	switch {
 	case isS3(path):
-		return checkObject(path)
+		_, err := cloud.ParseLocation(path)
+		return err
 	case isURL(path):
 		return checkURL(path)
 	}
