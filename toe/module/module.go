@@ -12,8 +12,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
@@ -169,21 +167,6 @@ const (
 	Stdout Stream = "stdout"
 	Stderr Stream = "stderr"
 )
-
-// Path makes a path of a document absolute. On Windows one that begins with a
-// separator or a drive alone starts at the root of its drive.
-func (c *Call) Path(p string) string {
-	if p == "" || filepath.IsAbs(p) {
-		return p
-	}
-	if volume := filepath.VolumeName(p); volume != "" {
-		return volume + string(filepath.Separator) + p[len(volume):]
-	}
-	if os.IsPathSeparator(p[0]) {
-		return filepath.VolumeName(c.Dir) + p
-	}
-	return filepath.Join(c.Dir, p)
-}
 
 // getenv is the value of a variable of c.Env, as os.Getenv would see it.
 func (c *Call) getenv(name string) string {

@@ -34,7 +34,7 @@ func (c *console) Output(stream module.Stream, lines []byte) {
 }
 
 // call runs a module in a directory with inputs as a document writes them.
-func call(t *testing.T, name, dir string, entries ...map[string]string) ([]module.Values, error) {
+func call(t testing.TB, name, dir string, entries ...map[string]string) ([]module.Values, error) {
 	t.Helper()
 	m := module.Find(name)
 	if m == nil {
@@ -61,7 +61,7 @@ func call(t *testing.T, name, dir string, entries ...map[string]string) ([]modul
 
 type entry = map[string]string
 
-func write(t *testing.T, path, content string) {
+func write(t testing.TB, path, content string) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		t.Fatal(err)
@@ -72,7 +72,7 @@ func write(t *testing.T, path, content string) {
 }
 
 // tree lists the files below a directory with their contents.
-func tree(t *testing.T, dir string) map[string]string {
+func tree(t testing.TB, dir string) map[string]string {
 	t.Helper()
 	out := map[string]string{}
 	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
@@ -111,7 +111,7 @@ func TestFiles(t *testing.T) {
 		{name: "copy into a folder", module: "CopyFile", entries: []entry{{"source": "a.txt", "destination": "folder"}}, want: map[string]string{"folder/a.txt": "AAA"}},
 		{name: "C48 copy several", module: "CopyFile", entries: []entry{{"source": "*.txt", "destination": "d/"}}, want: map[string]string{"d/a.txt": "AAA", "d/b.txt": "BBB", "d/.c.txt": "CCC"}},
 		{name: "C48 copy several to a file", module: "CopyFile", entries: []entry{{"source": "*.txt", "destination": "d"}}, err: "must be a folder"},
-		{name: "C48 copy nothing", module: "CopyFile", entries: []entry{{"source": "*.none", "destination": "d/"}}, err: "no file matches"},
+		{name: "C48 copy nothing", module: "CopyFile", entries: []entry{{"source": "*.none", "destination": "d/"}}, err: "no regular file matches"},
 		{name: "C48 copy not over", module: "CopyFile", entries: []entry{{"source": "a.txt", "destination": "b.txt", "overwrite": "false"}}, err: "overwrite is set to false"},
 		{name: "copy to itself", module: "CopyFile", entries: []entry{{"source": "a.txt", "destination": "./a.txt"}}, err: "the same file"},
 		{name: "copy a folder", module: "CopyFile", entries: []entry{{"source": "folder", "destination": "d"}}, err: "not a regular file"},

@@ -6,8 +6,43 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 )
+
+// Path makes a path of a document absolute and clean. On Windows one that
+// begins with a separator or a drive alone starts at the root of its drive.
+func (c *Call) Path(p string) string {
+	if p == "" {
+		return p
+	}
+	separator, volume := string(filepath.Separator), filepath.VolumeName(p)
+	switch {
+	case filepath.IsAbs(p):
+	case volume != "":
+		p = volume + separator + p[len(volume):]
+	case os.IsPathSeparator(p[0]):
+		p = filepath.VolumeName(c.Dir) + p
+	default:
+		p = c.Dir + separator + p
+	}
+	return cleanPath(p)
+}
+
+// cleanPath resolves "..", which after a link leads out of what the link points
+// to, as it does for every program, and not back to where the link is.
+func cleanPath(p string) string {
+	const up = "/.."
+	i := strings.LastIndex(p+"/", up+"/")
+	if i < 0 || runtime.GOOS == "windows" { // which takes ".." by its letters
+		return filepath.Clean(p)
+	}
+	i += len(up)
+	if real, err := filepath.EvalSymlinks(p[:i]); err == nil {
+		p = real + p[i:]
+	}
+	return filepath.Clean(p)
+}
 
 // pathInput is the input that most file modules share.
 func pathInput(description string) Input {
@@ -85,4 +120,34 @@ func endsInSeparator(path string) bool {
 func isFolder(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && info.IsDir()
+}
+
+// openFolder opens a folder, following links. Opening anything else, such as a
+// named pipe, could make a step wait for ever.
+func openFolder(path string) (*os.Root, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.IsDir() {
+		return nil, fmt.Errorf("%s is not a folder", path)
+	}
+	return os.OpenRoot(path)
+}
+
+// openRegular opens a file that is to be read or written, and nothing that
+// could make a step wait for ever.
+func openRegular(path string, flag int, perm fs.FileMode) (*os.File, error) {
+	f, err := os.OpenFile(path, flag|nonBlocking, perm)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s is not a regular file", path)
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
 }

@@ -18,6 +18,17 @@ var ownerInputs = []Input{
 	{Name: "group", Type: String, Default: "the owner's group", Platforms: notWindows, Description: "Name or number."},
 }
 
+// newOwnerInputs are those of the modules that exist to set them.
+var newOwnerInputs = []Input{
+	{Name: "owner", Type: String, Required: true, Check: notEmpty, Description: "Name or number."},
+	{Name: "group", Type: String, Default: "the owner's group", Description: "Name or number."},
+}
+
+var recursiveInput = Input{
+	Name: "recursive", Type: Boolean, Default: "true",
+	Description: "Whether it goes for all that the folder holds, too.",
+}
+
 func checkPermissions(s string) error {
 	_, err := parsePermissions(s)
 	return err
@@ -41,9 +52,13 @@ func parsePermissions(s string) (fs.FileMode, error) {
 // setAttributes applies owner, group and permissions as far as they are
 // given. The mode comes last: a change of owner clears the set-id bits.
 func setAttributes(path string, in Values) error {
-	if err := setOwner(path, in.String("owner"), in.String("group")); err != nil {
+	if err := setOwner(path, in); err != nil {
 		return err
 	}
+	return setPermissions(path, in)
+}
+
+func setPermissions(path string, in Values) error {
 	if in.String("permissions") == "" {
 		return nil
 	}
@@ -54,25 +69,32 @@ func setAttributes(path string, in Values) error {
 	return os.Chmod(path, mode)
 }
 
-// setOwner follows links. An owner without a group brings the owner's own.
-func setOwner(path, owner, group string) error {
-	if owner == "" && group == "" {
-		return nil
-	}
-	uid, gid := -1, -1 // unchanged
-	if owner != "" {
-		var err error
-		if uid, gid, err = lookupUser(owner); err != nil {
-			return err
-		}
-	}
-	if group != "" {
-		var err error
-		if gid, err = lookupGroup(group); err != nil {
-			return err
-		}
+// setOwner follows links.
+func setOwner(path string, in Values) error {
+	uid, gid, err := lookupOwner(in)
+	if err != nil || uid == unchanged && gid == unchanged {
+		return err
 	}
 	return os.Chown(path, uid, gid)
+}
+
+const unchanged = -1 // as an id
+
+// lookupOwner finds the ids of the inputs owner and group. An owner without a
+// group brings his own.
+func lookupOwner(in Values) (uid, gid int, err error) {
+	uid, gid = unchanged, unchanged
+	if owner := in.String("owner"); owner != "" {
+		if uid, gid, err = lookupUser(owner); err != nil {
+			return 0, 0, err
+		}
+	}
+	if group := in.String("group"); group != "" {
+		if gid, err = lookupGroup(group); err != nil {
+			return 0, 0, err
+		}
+	}
+	return uid, gid, nil
 }
 
 // lookupUser finds a user by name, else by number; a number needs no entry.
@@ -84,7 +106,7 @@ func lookupUser(name string) (uid, gid int, err error) {
 			return 0, 0, err
 		}
 		if u, err = user.LookupId(name); err != nil {
-			return int(n), -1, nil
+			return int(n), unchanged, nil
 		}
 	}
 	uid, err1 := strconv.Atoi(u.Uid)

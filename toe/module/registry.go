@@ -5,16 +5,26 @@ func All() []*Module {
 	return []*Module{
 		&appendFile,
 		&copyFile,
+		&copyFolder,
 		&createFile,
 		&createFolder,
+		&createSymlink,
 		&deleteFile,
+		&deleteFolder,
 		&executeBash,
 		&executeBinary,
 		&executePowerShell,
 		&installMSI,
+		&listFiles,
+		&moveFile,
+		&moveFolder,
 		&readFile,
 		&reboot,
+		&setFileEncoding,
+		&setFileOwner,
 		&setFilePermissions,
+		&setFolderOwner,
+		&setFolderPermissions,
 		&setRegistry,
 		&uninstallMSI,
 		&updateOS,
@@ -47,8 +57,6 @@ func Names() []string {
 func NotBuilt(name string) bool { return notBuilt[name] }
 
 var notBuilt = map[string]bool{
-	"Assert": true, "CopyFolder": true, "CreateSymlink": true, "DeleteFolder": true, "ExecuteDocument": true,
-	"ListFiles": true, "MoveFile": true, "MoveFolder": true,
-	"S3Download": true, "S3Upload": true, "SetFileEncoding": true, "SetFileOwner": true,
-	"SetFolderOwner": true, "SetFolderPermissions": true,
+	"Assert": true, "ExecuteDocument": true,
+	"S3Download": true, "S3Upload": true,
 }
