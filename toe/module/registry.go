@@ -20,6 +20,8 @@ func All() []*Module {
 		&moveFolder,
 		&readFile,
 		&reboot,
+		&s3Download,
+		&s3Upload,
 		&setFileEncoding,
 		&setFileOwner,
 		&setFilePermissions,
@@ -58,5 +60,4 @@ func NotBuilt(name string) bool { return notBuilt[name] }
 
 var notBuilt = map[string]bool{
 	"Assert": true, "ExecuteDocument": true,
-	"S3Download": true, "S3Upload": true,
 }
