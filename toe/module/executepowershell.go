@@ -42,17 +42,18 @@ func checkScriptFile(path string) error {
 
 // powerShell runs a script file. By -File, an error that ends the script makes
 // exit code 1, and any other leaves it 0 (§9.6).
-func (c *Call) powerShell(ctx context.Context, file string) (string, error) {
-	return c.run(ctx, "powershell.exe", "-NoProfile", "-NonInteractive", "-ExecutionPolicy", "Bypass", "-File", file)
+func (c *Call) powerShell(ctx context.Context, file string, args ...string) (string, error) {
+	options := []string{"-NoProfile", "-NonInteractive", "-ExecutionPolicy", "Bypass", "-File", file}
+	return c.run(ctx, "powershell.exe", append(options, args...)...)
 }
 
 // powerShellScript runs the text of a script. Windows PowerShell takes a file
 // without a byte-order mark for one in the machine's code page.
-func (c *Call) powerShellScript(ctx context.Context, action, text string) (string, error) {
+func (c *Call) powerShellScript(ctx context.Context, action, text string, args ...string) (string, error) {
 	file, remove, err := c.script(action, ".ps1", "\ufeff"+text)
 	if err != nil {
 		return "", err
 	}
-	out, err := c.powerShell(ctx, file)
+	out, err := c.powerShell(ctx, file, args...)
 	return out, errors.Join(err, remove())
 }

@@ -5,23 +5,28 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"runtime"
 	"slices"
 	"strings"
 )
 
 var updateOS = Module{
 	Name:        "UpdateOS",
-	Description: "Installs updates of the system's packages with dnf, yum, apt-get or zypper.",
-	Platforms:   []string{"linux"},
+	Description: "Installs updates: of the packages of Linux with dnf, yum, apt-get or zypper; of Windows from the source the machine is set to, with restarts until nothing is left.",
+	Platforms:   []string{"linux", "windows"},
 	Optional:    true,
 	Inputs: []Input{
-		{Name: "include", Type: Strings, Default: "everything", Description: "Packages to update."},
-		{Name: "exclude", Type: Strings, Description: "Packages to leave as they are."},
+		{Name: "include", Type: Strings, Default: "everything", Description: "Packages to update. Windows: KB numbers, or titles with *."},
+		{Name: "exclude", Type: Strings, Description: "What not to update, in the same form."},
 	},
 	Run: func(ctx context.Context, c *Call) ([]Values, error) {
+		include, exclude := c.Inputs[0].Strings("include"), c.Inputs[0].Strings("exclude")
+		if runtime.GOOS == "windows" {
+			return nil, updateWindows(ctx, c, include, exclude)
+		}
 		for _, m := range packageManagers {
 			if _, err := c.lookPath(m.program); err == nil {
-				return nil, m.update(ctx, c, c.Inputs[0].Strings("include"), c.Inputs[0].Strings("exclude"))
+				return nil, m.update(ctx, c, include, exclude)
 			}
 		}
 		return nil, errors.New("no package manager is in PATH: UpdateOS needs dnf, yum, apt-get or zypper")
