@@ -55,6 +55,7 @@ type checker struct {
 	document *Document
 	names    []string // of parameters and constants
 	steps    int
+	loops    []string // names of the loops of a phase
 }
 
 func (c *checker) header(root *yamldoc.Node) {
@@ -191,6 +192,7 @@ func (c *checker) phase(n *yamldoc.Node, earlier []string) Phase {
 		c.Errorf(list, "Field 'steps' in %s must have at least one step", where)
 	}
 	var names []string
+	c.loops = nil
 	for _, node := range c.List(n, "steps", where) {
 		s := c.step(node, p.Name, names)
 		names = append(names, s.Name)

@@ -1,6 +1,7 @@
 package toe
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -8,17 +9,13 @@ import (
 	"ingot.dev/ingot/internal/yamldoc"
 )
 
-// references checks every expression of the inputs: a step may refer to the
-// steps before it.
+// references checks every expression: a step may refer to the steps before
+// it.
 func (c *checker) references() {
 	for p, phase := range c.document.Phases {
 		for s := range phase.Steps {
 			r := referenceChecker{c, position{Phase: p, Step: s}}
-			for _, entry := range phase.Steps[s].inputs {
-				for _, in := range entry {
-					r.input(in)
-				}
-			}
+			phase.Steps[s].eachValue(r.value)
 		}
 	}
 }
@@ -56,23 +53,20 @@ type referenceChecker struct {
 	at position
 }
 
-func (c referenceChecker) input(in input) {
-	nodes := []*yamldoc.Node{in.node}
-	if in.list {
-		nodes = in.node.Items
+func (c referenceChecker) value(v value) {
+	refs := c.finder(v.node)
+	for _, p := range v.text {
+		if p.ref != nil {
+			c.reference(refs.find(p.text), p.ref)
+		}
 	}
-	for i, t := range in.texts {
-		refs := c.finder(nodes[i])
-		for _, p := range t {
-			if p.ref != nil {
-				c.reference(refs.find(p.text), p.ref)
-			}
-		}
-		others := c.finder(nodes[i])
-		_, foreign := parseTemplate(nodes[i].Text)
-		for _, body := range foreign {
-			c.Warnf(others.find(body), "'{{ %s }}' is no expression of component documents and stays as it is", body)
-		}
+	others := c.finder(v.node)
+	_, foreign := parseTemplate(v.node.Text)
+	for _, body := range foreign {
+		c.Warnf(others.find(body), "'{{ %s }}' is no expression of component documents and stays as it is", body)
+	}
+	for _, item := range v.items {
+		c.value(item)
 	}
 }
 
@@ -121,6 +115,11 @@ func (c referenceChecker) reference(n *yamldoc.Node, r *reference) {
 		}
 	case inputsRef, outputsRef:
 		c.chain(n, r)
+	case ssmRef:
+		holder, indirect := resolved(r.name)
+		if indirect && !strings.HasPrefix(holder, "aws:ssm:") && !slices.Contains(c.names, holder) {
+			c.undefined(n, r, yamldoc.DidYouMean(holder, c.names))
+		}
 	case imdsRef:
 		if forbiddenMetadata(r.name) {
 			c.Errorf(n, "Metadata path '%s' is not allowed", r.name)
@@ -175,11 +174,13 @@ func (c referenceChecker) chainedInput(n *yamldoc.Node, r *reference, target *St
 		c.undefined(n, r, "; the step has no inputs of that index")
 		return
 	}
-	in, ok := target.inputs[r.index][r.keys[0]]
+	in, ok := target.input(r)
 	switch {
-	case !ok || len(r.keys) > 1:
-		c.undefined(n, r, "; the step declares no such input")
-	case in.list:
-		c.undefined(n, r, "; the input is a list, only a single text can be referenced")
+	case !ok:
+		c.undefined(n, r, "; the step declares no such input"+yamldoc.DidYouMean(r.keys[0], slices.Collect(maps.Keys(target.inputs[r.index]))))
+	case in.node.Kind != yamldoc.Scalar:
+		c.undefined(n, r, "; the input is a "+in.node.Kind.String()+", only a single text can be referenced")
+	case target.dependsOnLoop(in):
+		c.undefined(n, r, "; the input differs from one iteration of its step's loop to the next")
 	}
 }

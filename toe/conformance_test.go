@@ -208,10 +208,6 @@ func TestConformance(t *testing.T) {
 			status: "failed", count: "1/1/0", message: "Unable to resolve '{{ env:IS_NOT_SET }}': the environment variable is not set",
 		},
 		{
-			name: "parameter store", steps: `- {name: s, action: ExecuteBash, inputs: {commands: ['echo {{ aws:ssm:/a/b }}']}}`,
-			status: "failed", count: "1/1/0", message: "not built into this version",
-		},
-		{
 			name: "failed step's output", count: "2/0/1", status: "successWithIgnoredFailure",
 			steps: `
 - {name: a, action: ExecuteBash, onFailure: Ignore, inputs: {commands: [echo part, exit 1]}}

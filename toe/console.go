@@ -20,6 +20,7 @@ type console struct {
 	buf     []byte
 	observe func(Event) // may be nil; called in order, under the lock
 	now     func() time.Time
+	mask    *mask
 	place   Event // Document, Phase and Step of the lines to come
 	err     error
 }
@@ -33,7 +34,7 @@ func (c *console) at(document, phase, step string) {
 
 // Printf writes a status line; a text of several lines becomes several.
 func (c *console) Printf(level module.Level, format string, args ...any) {
-	c.write(level, "", "", []byte(fmt.Sprintf(format, args...)))
+	c.write(level, "", "", []byte(c.mask.text(fmt.Sprintf(format, args...))))
 }
 
 // Output writes lines that a process printed.
@@ -107,6 +108,7 @@ func (c *stepConsole) Output(stream module.Stream, lines []byte) {
 	if c.silent {
 		return
 	}
+	lines = c.mask.bytes(lines)
 	c.remember(stream, lines)
 	c.console.Output(stream, lines)
 }

@@ -45,15 +45,12 @@ type Step struct {
 	OnFailure      OnFailure
 	DisableLogging bool
 
-	module *module.Module
-	inputs []map[string]input // one entry unless the module is a list
-}
-
-// input is a declared input: one text or a list of texts, with references.
-type input struct {
-	node  *yamldoc.Node
-	list  bool
-	texts []template
+	module      *module.Module
+	declared    []*yamldoc.Node    // inputs as they are written
+	inputs      []map[string]value // one entry unless the module is a list
+	assertion   *condition         // instead of inputs
+	conditional *conditional       // nil: always
+	loop        *loop              // nil: once
 }
 
 // OnFailure says what becomes of a run when a step has failed for good.
@@ -85,21 +82,41 @@ type (
 func (d *Document) eachReference(f func(*reference)) {
 	for _, p := range d.Phases {
 		for _, s := range p.Steps {
-			for _, entry := range s.inputs {
-				for _, in := range entry {
-					in.eachReference(f)
-				}
-			}
+			s.eachValue(func(v value) { v.eachReference(f) })
 		}
 	}
 }
 
-func (v input) eachReference(f func(*reference)) {
-	for _, t := range v.texts {
-		for _, p := range t {
-			if p.ref != nil {
-				f(p.ref)
-			}
+// eachValue calls f for everything in a step that may have references.
+func (s *Step) eachValue(f func(value)) {
+	for _, entry := range s.inputs {
+		for _, v := range entry {
+			f(v)
 		}
 	}
+	if s.loop != nil && s.loop.items != nil {
+		f(*s.loop.items)
+	}
+	if s.assertion != nil {
+		s.assertion.eachValue(f)
+	}
+	if s.conditional != nil {
+		s.conditional.condition.eachValue(f)
+	}
+}
+
+// input finds the input that a reference to the step means.
+func (s *Step) input(r *reference) (value, bool) {
+	v, ok := s.inputs[r.index][r.keys[0]]
+	if !ok {
+		return v, false
+	}
+	return v.find(r.keys[1:])
+}
+
+// dependsOnLoop reports a value that has the step's own loop variables.
+func (s *Step) dependsOnLoop(v value) bool {
+	depends := false
+	v.eachReference(func(r *reference) { depends = depends || s.loop.owns(r) })
+	return depends
 }

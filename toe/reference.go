@@ -168,6 +168,12 @@ func chainReference(body string, m []string) *reference {
 	return r
 }
 
+// resolved is what stands in the parentheses of "resolve(…)".
+func resolved(name string) (inner string, ok bool) {
+	inner, ok = strings.CutPrefix(name, "resolve(")
+	return strings.TrimSuffix(inner, ")"), ok
+}
+
 // forbiddenMetadata reports a path below the categories that hold
 // credentials, however it is spelt (§6.8).
 func forbiddenMetadata(name string) bool {

@@ -2,6 +2,7 @@ package toe
 
 import (
 	"bufio"
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -16,10 +17,11 @@ import (
 const maxResolved = 8 << 20 // bytes of one resolved text: references to references could double it at every step
 
 // unresolvedError is a reference without a value. Repeating the step does not
-// help.
+// help unless the value was to be fetched.
 type unresolvedError struct {
-	body string
-	why  error
+	body    string
+	why     error
+	fetched bool
 }
 
 func (e *unresolvedError) Error() string {
@@ -30,15 +32,17 @@ func (e *unresolvedError) Unwrap() error { return e.why }
 
 // resolver gives the references of one attempt of a step their values.
 type resolver struct {
-	run      *run
-	document int
-	phase    string
-	step     *Step
-	memo     map[string]string // inputs of other steps: each is resolved once
+	run       *run
+	document  int
+	phase     string
+	step      *Step
+	iteration *iteration        // nil: not in a loop
+	memo      map[string]string // inputs of other steps and fetched values, by body: each is resolved once
 }
 
 // inputs resolves and converts the inputs of the resolver's step.
-func (r *resolver) inputs() ([]module.Values, error) {
+func (r *resolver) inputs(ctx context.Context) ([]module.Values, error) {
+	text := func(t template) (string, error) { return r.text(ctx, t) }
 	var out []module.Values
 	for _, entry := range r.step.inputs {
 		values := module.Values{}
@@ -47,7 +51,7 @@ func (r *resolver) inputs() ([]module.Values, error) {
 			if !ok {
 				continue
 			}
-			raw, err := r.input(declared)
+			raw, err := declared.raw(in.Type, text)
 			if err != nil {
 				return nil, err
 			}
@@ -60,30 +64,12 @@ func (r *resolver) inputs() ([]module.Values, error) {
 	return out, nil
 }
 
-func (r *resolver) input(in input) (any, error) {
-	texts := make([]string, len(in.texts))
-	for i, t := range in.texts {
-		var err error
-		if texts[i], err = r.text(t); err != nil {
-			return nil, err
-		}
-	}
-	return in.raw(texts), nil
-}
-
-func (r *resolver) text(t template) (string, error) {
+func (r *resolver) text(ctx context.Context, t template) (string, error) {
 	var b strings.Builder
 	for _, p := range t {
-		text := p.text
-		if p.ref != nil && p.ref.kind != loopRef { // without a loop the text stays (§7.4)
-			value, err := r.reference(p.ref)
-			if unresolved := (*unresolvedError)(nil); errors.As(err, &unresolved) {
-				return "", err // the reference at the root of it
-			}
-			if err != nil {
-				return "", &unresolvedError{p.ref.body, err}
-			}
-			text = value
+		text, err := r.part(ctx, p)
+		if err != nil {
+			return "", err
 		}
 		if b.Len()+len(text) > maxResolved {
 			return "", fmt.Errorf("the text is longer than %d bytes after its references are resolved", maxResolved)
@@ -93,12 +79,24 @@ func (r *resolver) text(t template) (string, error) {
 	return b.String(), nil
 }
 
-func (r *resolver) reference(ref *reference) (string, error) {
+func (r *resolver) part(ctx context.Context, p part) (string, error) {
+	switch {
+	case p.ref == nil:
+		return p.text, nil
+	case p.ref.kind == loopRef:
+		return r.iteration.text(p), nil
+	}
+	value, err := r.reference(ctx, p.ref)
+	if unresolved := (*unresolvedError)(nil); err == nil || errors.As(err, &unresolved) {
+		return value, err // the reference at the root of it
+	}
+	return "", &unresolvedError{p.ref.body, err, p.ref.kind == ssmRef || p.ref.kind == imdsRef}
+}
+
+func (r *resolver) reference(ctx context.Context, ref *reference) (string, error) {
 	switch ref.kind {
 	case variableRef:
 		return r.run.variables[r.document][ref.name], nil
-	case inputsRef:
-		return r.chainedInput(ref)
 	case outputsRef:
 		return r.chainedOutput(ref)
 	case envRef:
@@ -107,28 +105,66 @@ func (r *resolver) reference(ref *reference) (string, error) {
 		}
 		return "", errors.New("the environment variable is not set")
 	case contextRef:
-		return r.context(ref.name)
-	case ssmRef:
-		return "", errors.New("parameter store references are not built into this version of Ingot yet")
-	default:
-		return "", errors.New("instance metadata references are not built into this version of Ingot yet")
+		return r.context(ctx, ref.name)
 	}
-}
-
-// chainedInput resolves the input of an earlier step, whether or not it ran.
-// Check has made sure that it exists.
-func (r *resolver) chainedInput(ref *reference) (string, error) {
 	if v, ok := r.memo[ref.body]; ok {
 		return v, nil
 	}
-	document := r.run.documents[r.document]
-	at, _ := document.find(ref.phase, ref.step)
-	target := document.Phases[at.Phase].Steps[at.Step]
-	text, err := r.text(target.inputs[ref.index][ref.keys[0]].texts[0])
+	text, err := r.expensive(ctx, ref)
 	if err == nil {
 		r.memo[ref.body] = text
 	}
 	return text, err
+}
+
+// expensive resolves what is worth remembering during an attempt.
+func (r *resolver) expensive(ctx context.Context, ref *reference) (string, error) {
+	switch ref.kind {
+	case inputsRef:
+		return r.chainedInput(ctx, ref)
+	case ssmRef:
+		return r.parameter(ctx, ref.name)
+	default:
+		return r.run.cloud.Metadata(ctx, ref.name)
+	}
+}
+
+// parameter reads the parameter store. The name may be that of a variable or
+// of another parameter which holds the name (§6.7).
+func (r *resolver) parameter(ctx context.Context, name string) (string, error) {
+	holder, indirect := resolved(name)
+	if !indirect {
+		return r.fetch(ctx, name)
+	}
+	stored, isParameter := strings.CutPrefix(holder, "aws:ssm:")
+	if !isParameter {
+		return r.fetch(ctx, r.run.variables[r.document][holder])
+	}
+	name, err := r.fetch(ctx, stored)
+	if err != nil {
+		return "", err
+	}
+	return r.fetch(ctx, name)
+}
+
+// fetch reads a parameter. From then on, no log shows a secure one.
+func (r *resolver) fetch(ctx context.Context, name string) (string, error) {
+	p, err := r.run.cloud.Parameter(ctx, name)
+	if p.Secure {
+		r.run.mask.add(p.Value)
+	}
+	return p.Value, err
+}
+
+// chainedInput resolves the input of an earlier step, whether or not it ran.
+// Check has made sure that it exists.
+func (r *resolver) chainedInput(ctx context.Context, ref *reference) (string, error) {
+	document := r.run.documents[r.document]
+	at, _ := document.find(ref.phase, ref.step)
+	in, _ := document.Phases[at.Phase].Steps[at.Step].input(ref)
+	outside := *r
+	outside.iteration = nil // that of this step's loop
+	return outside.text(ctx, in.text)
 }
 
 func (r *resolver) chainedOutput(ref *reference) (string, error) {
@@ -147,7 +183,7 @@ func (r *resolver) chainedOutput(ref *reference) (string, error) {
 }
 
 // context is a value about the run or the machine (§6.9).
-func (r *resolver) context(key string) (string, error) {
+func (r *resolver) context(ctx context.Context, key string) (string, error) {
 	now := r.run.options.Now().UTC()
 	switch key {
 	case "executionId":
@@ -174,9 +210,11 @@ func (r *resolver) context(key string) (string, error) {
 		if v, ok := r.run.environment.lookup("AWS_REGION"); ok {
 			return v, nil
 		}
-		return "", errors.New("AWS_REGION is not set")
+		identity, err := r.run.cloud.Identity(ctx)
+		return identity.Region, err
 	default: // accountId
-		return "", errors.New("the account of the machine is not known: instance metadata is not built into this version of Ingot yet")
+		identity, err := r.run.cloud.Identity(ctx)
+		return identity.Account, err
 	}
 }
 

@@ -66,6 +66,7 @@ type session struct {
 	resumed     bool
 	console     *console
 	log         *slog.Logger // application.log
+	mask        *mask        // of secrets, in all that is written
 	files       []io.Closer
 	environment environment
 	env         []string // environment for processes
@@ -84,7 +85,7 @@ func open(req Request, o Options) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &session{options: o, resumed: found != nil}
+	s := &session{options: o, resumed: found != nil, mask: &mask{}}
 	if s.resumed {
 		s.state = *found
 		s.state.Run.Request.HandOffReboot = req.HandOffReboot
@@ -150,12 +151,12 @@ func (s *session) openLogs() error {
 	if err != nil {
 		return err
 	}
-	s.log = slog.New(slog.NewTextHandler(application, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	s.log = slog.New(slog.NewTextHandler(application, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: s.mask.attribute}))
 	file, err := s.openLog("console.log")
 	if err != nil {
 		return err
 	}
-	s.console = &console{file: file, observe: s.options.Observer, now: s.options.Now}
+	s.console = &console{file: file, observe: s.options.Observer, now: s.options.Now, mask: s.mask}
 	return nil
 }
 

@@ -23,7 +23,7 @@ func (r *run) step(ctx context.Context, phase string, step *Step, record *phaseR
 		r.resumed = false
 	}
 	r.console.Printf(module.Info, "Step %s", step.Name)
-	next, err := s.attempts(ctx)
+	next, err := s.perform(ctx)
 	if err != nil || next == restart {
 		return next, err
 	}
@@ -50,18 +50,71 @@ func (r *run) stepRecord(step *Step, phase *phaseRecord) *stepRecord {
 
 // stepRun is a step under way.
 type stepRun struct {
-	run     *run
-	phase   string
-	step    *Step
-	console *stepConsole
-	record  *stepRecord
-	inputs  []module.Values // of the last attempt
-	outputs []module.Values
+	run      *run
+	phase    string
+	step     *Step
+	console  *stepConsole
+	record   *stepRecord
+	executed bool            // at least one attempt was made
+	inputs   []module.Values // of the last attempt
+	outputs  []module.Values
+}
+
+// perform asks the condition of the step and does what it says.
+func (s *stepRun) perform(ctx context.Context) (outcome, error) {
+	decision, err := s.decide(ctx)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return s.cancelled(ctx, err)
+	case err != nil:
+		s.console.Printf(module.Error, "%v", err)
+		return s.fail(err)
+	case decision == abort:
+		return s.fail(errAborted)
+	case decision == skip:
+		s.console.Printf(module.Info, "Step %s skipped by its condition", s.step.Name)
+		s.record.Status, s.record.EndTime = statusSkipped, stamp(s.run.options.Now())
+		return goOn, nil
+	}
+	s.run.state.Step.Decided = true
+	return s.attempts(ctx)
+}
+
+//lint:ignore ST1005 users see the text as it is in the specification (§8.1)
+var errAborted = errors.New("Step aborted by its 'if' condition")
+
+// decide evaluates the step's if, unless that happened before a reboot.
+func (s *stepRun) decide(ctx context.Context) (decision, error) {
+	c := s.step.conditional
+	if c == nil || s.run.state.Step.Decided {
+		return execute, nil
+	}
+	r := s.resolver()
+	holds, err := s.evaluation(r, s.call(r)).holds(ctx, &c.condition)
+	if holds {
+		return c.then, err
+	}
+	return c.otherwise, err
+}
+
+func (s *stepRun) resolver() *resolver {
+	return &resolver{run: s.run, document: s.run.state.Position.Document, phase: s.phase, step: s.step, memo: map[string]string{}}
+}
+
+// evaluation evaluates conditions and tells application.log how.
+func (s *stepRun) evaluation(r *resolver, call *module.Call) *evaluation {
+	return &evaluation{resolver: r, call: call, trace: func(message string, args ...any) {
+		if !s.step.DisableLogging {
+			s.run.log.Debug(message, append(args, "phase", s.phase, "step", s.step.Name)...)
+		}
+	}}
 }
 
 // attempts repeats the step until it succeeds, its attempts are used up, or
 // repeating cannot help.
 func (s *stepRun) attempts(ctx context.Context) (outcome, error) {
+	progress := &s.run.state.Step
+	s.executed = true
 	for {
 		err := s.attempt(ctx)
 		if reboot := (*module.Reboot)(nil); errors.As(err, &reboot) {
@@ -75,55 +128,119 @@ func (s *stepRun) attempts(ctx context.Context) (outcome, error) {
 			return goOn, nil
 		}
 		if ctx.Err() != nil {
-			_, recordErr := s.fail(err)
-			return stop, errors.Join(fmt.Errorf("run cancelled in step '%s' of phase '%s': %w", s.step.Name, s.phase, context.Cause(ctx)), recordErr)
+			return s.cancelled(ctx, err)
 		}
-		if unresolved := (*unresolvedError)(nil); errors.As(err, &unresolved) || s.run.state.Step.Attempt >= s.step.MaxAttempts {
+		if isFinal(err) || progress.Attempt >= s.step.MaxAttempts {
 			return s.fail(err)
 		}
-		s.console.Printf(module.Warn, "Step %s attempt %d of %d failed: %v", s.step.Name, s.run.state.Step.Attempt, s.step.MaxAttempts, err)
-		s.run.state.Step.Attempt++
+		s.console.Printf(module.Warn, "Step %s attempt %d of %d failed: %v", s.step.Name, progress.Attempt, s.step.MaxAttempts, err)
+		*progress = stepState{Attempt: progress.Attempt + 1, Decided: true}
 	}
 }
 
-// attempt resolves the inputs and runs the module once.
+// cancelled ends a step whose run was cancelled.
+func (s *stepRun) cancelled(ctx context.Context, err error) (outcome, error) {
+	_, failErr := s.fail(err)
+	return stop, errors.Join(fmt.Errorf("run cancelled in step '%s' of phase '%s': %w", s.step.Name, s.phase, context.Cause(ctx)), failErr)
+}
+
+// attempt runs the module: once, or once for every value of the step's loop.
 func (s *stepRun) attempt(ctx context.Context) (err error) {
-	r := &resolver{run: s.run, document: s.run.state.Position.Document, phase: s.phase, step: s.step, memo: map[string]string{}}
-	s.outputs = nil
-	if s.inputs, err = r.inputs(); err != nil {
+	ctx, cancel := s.withTimeout(ctx)
+	defer cancel()
+	r := s.resolver()
+	if s.step.loop == nil {
+		s.outputs, err = s.execute(ctx, r)
+	} else {
+		err = s.iterate(ctx, r)
+	}
+	s.run.log.Debug("attempt ended", "phase", s.phase, "step", s.step.Name, "attempt", s.run.state.Step.Attempt, "error", err)
+	return err
+}
+
+// iterate runs the module for the values of the loop, after a reboot for those
+// that are left.
+func (s *stepRun) iterate(ctx context.Context, r *resolver) error {
+	values, err := s.step.loop.values(ctx, r)
+	if err = timedOut(ctx, err); err != nil {
 		s.console.Printf(module.Error, "%v", err)
 		return err
 	}
-	ctx, cancel := s.withTimeout(ctx)
-	defer cancel()
+	s.record.Loop = &loopRecord{Name: s.step.loop.name, Type: s.step.loop.kind, Iterations: len(values), FailedIterations: []int{}}
+	progress, outputs := &s.run.state.Step, merged{}
+	outputs.add(progress.Outputs)
+	for ; progress.Iteration < len(values); progress.Iteration++ {
+		i := progress.Iteration
+		r.iteration = &iteration{s.step.loop, i, values[i]}
+		var more []module.Values
+		more, err = s.execute(ctx, r)
+		if err == nil || isReboot(err) {
+			outputs.add(more)
+		}
+		if err != nil {
+			break
+		}
+	}
+	s.outputs = outputs.values()
+	progress.Outputs = s.outputs
+	return s.endLoop(err)
+}
+
+// execute resolves the inputs and runs the module.
+func (s *stepRun) execute(ctx context.Context, r *resolver) (outputs []module.Values, err error) {
+	if s.inputs, err = r.inputs(ctx); err != nil {
+		err = timedOut(ctx, err)
+		s.console.Printf(module.Error, "%v", err)
+		return nil, err
+	}
 	m := s.step.module
 	s.console.Printf(module.Info, "%s: STARTED EXECUTION", m.Name)
-	s.outputs, err = m.Run(ctx, &module.Call{
-		Inputs: s.inputs, Dir: s.run.state.Request.WorkingDirectory, Env: s.run.env, Console: s.console,
-	})
-	s.run.log.Debug("attempt ended", "phase", s.phase, "step", s.step.Name, "attempt", s.run.state.Step.Attempt, "error", err)
-	if timeout := (*timeoutError)(nil); err != nil && errors.As(context.Cause(ctx), &timeout) {
-		err = timeout // whatever the module says, this is why
-	}
+	outputs, err = m.Run(ctx, s.call(r))
+	err = timedOut(ctx, err)
 	if err != nil && !isReboot(err) && !isExit(err) {
 		s.console.Printf(module.Error, "%s: %v", m.Name, err)
 	}
 	s.console.Printf(module.Info, "%s: FINISHED EXECUTION", m.Name)
-	return err
+	return outputs, err
+}
+
+// call is a use of the step's module.
+func (s *stepRun) call(r *resolver) *module.Call {
+	c := &module.Call{
+		Inputs: s.inputs, Dir: s.run.state.Request.WorkingDirectory, Env: s.run.env, Console: s.console,
+		Cloud: s.run.cloud,
+	}
+	c.Holds = func(ctx context.Context) (bool, error) { return s.evaluation(r, c).holds(ctx, s.step.assertion) }
+	return c
 }
 
 // timeoutError is the cause of an attempt's context that ran out of time.
-type timeoutError struct{ seconds int }
+type timeoutError struct {
+	what    string // Step or Loop
+	seconds int
+}
 
 func (e *timeoutError) Error() string {
-	return fmt.Sprintf("Step timed out after %d seconds", e.seconds)
+	return fmt.Sprintf("%s timed out after %d seconds", e.what, e.seconds)
+}
+
+// timedOut replaces whatever a module says by the reason for it.
+func timedOut(ctx context.Context, err error) error {
+	if timeout := (*timeoutError)(nil); err != nil && errors.As(context.Cause(ctx), &timeout) {
+		return timeout
+	}
+	return err
 }
 
 func (s *stepRun) withTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
 	if s.step.TimeoutSeconds < 0 || s.step.module.NoTimeout {
 		return context.WithCancel(ctx)
 	}
-	return context.WithTimeoutCause(ctx, time.Duration(s.step.TimeoutSeconds)*time.Second, &timeoutError{s.step.TimeoutSeconds})
+	timeout := &timeoutError{"Step", s.step.TimeoutSeconds}
+	if s.step.loop != nil {
+		timeout.what = "Loop"
+	}
+	return context.WithTimeoutCause(ctx, time.Duration(timeout.seconds)*time.Second, timeout)
 }
 
 func isReboot(err error) bool {
@@ -136,30 +253,54 @@ func isExit(err error) bool {
 	return errors.As(err, &e)
 }
 
+// isFinal reports an error that another attempt cannot mend.
+func isFinal(err error) bool {
+	var u *unresolvedError
+	return errors.As(err, &u) && !u.fetched
+}
+
 // finish records the end of the step.
 func (s *stepRun) finish(status string) {
-	s.run.state.Result.ExecutedStepCount++
+	if s.executed {
+		s.run.state.Result.ExecutedStepCount++
+	}
 	s.record.Status, s.record.EndTime = status, stamp(s.run.options.Now())
 	if !s.step.DisableLogging {
-		s.record.Inputs, s.record.Outputs = entries(s.inputs), entries(s.outputs)
+		s.record.Inputs, s.record.Outputs = s.recordedInputs(), entries(s.run.mask.values(s.outputs))
 	}
 }
 
+// recordedInputs are the resolved inputs; of a loop and of a condition, which
+// have no such thing, the declared ones.
+func (s *stepRun) recordedInputs() string {
+	if s.step.loop == nil && s.step.assertion == nil {
+		return entries(s.run.mask.values(s.inputs))
+	}
+	var list []any
+	for _, n := range s.step.declared {
+		list = append(list, declared(n))
+	}
+	return entries(list)
+}
+
 // entries is a list of values as JSON. No inputs at all are an empty list.
-func entries(list []module.Values) string {
-	if len(list) == 0 || len(list) == 1 && len(list[0]) == 0 {
+func entries[T any](list []T) string {
+	if len(list) == 0 {
 		return "[]"
 	}
 	b, err := marshal(list)
 	if err != nil { // texts, numbers and booleans always encode
 		panic(err)
 	}
+	if string(b) == "[{}]" {
+		return "[]"
+	}
 	return string(b)
 }
 
 // fail records that the step has failed for good and applies its onFailure.
 func (s *stepRun) fail(err error) (outcome, error) {
-	s.record.FailureMessage = err.Error()
+	s.record.FailureMessage = s.run.mask.text(err.Error())
 	result := &s.run.state.Result
 	if s.step.OnFailure == Ignore {
 		result.IgnoredFailedStepCount++
@@ -181,7 +322,7 @@ func (s *stepRun) fail(err error) (outcome, error) {
 func (s *stepRun) failure(err error) *Failure {
 	f := &Failure{
 		Document: s.run.documents[s.run.state.Position.Document].Path, Phase: s.phase, Step: s.step.Name,
-		Action: s.step.Action, Message: err.Error(), Tail: s.console.tail,
+		Action: s.step.Action, Message: s.record.FailureMessage, Tail: s.console.tail,
 	}
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && exit.ExitCode() >= 0 {
 		code := exit.ExitCode()

@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	maxCapture = 8 << 20          // bytes of standard output kept for chaining, the last ones (§14)
+	MaxCapture = 8 << 20          // bytes of standard output kept for chaining, the last ones (§14)
 	maxLine    = 64 << 10         // a longer line is logged in pieces
 	killDelay  = 10 * time.Second // between SIGTERM and SIGKILL (§5.2)
 	pipeDelay  = 5 * time.Second  // for background children that keep the pipes open (§9.4)
@@ -43,7 +43,7 @@ func (c *Call) run(ctx context.Context, program string, args ...string) (string,
 func (c *Call) runCommand(ctx context.Context, cmd *exec.Cmd) (string, error) {
 	tree := processTree{mark: treeMark + "=" + rand.Text()}
 	cmd.Dir, cmd.Env = c.Dir, append(slices.Clip(c.Env), tree.mark)
-	stdout := &tail{limit: maxCapture}
+	stdout := &tail{limit: MaxCapture}
 	pipes, err := c.pipes(cmd, stdout)
 	if err != nil {
 		return "", err
@@ -58,7 +58,7 @@ func (c *Call) runCommand(ctx context.Context, cmd *exec.Cmd) (string, error) {
 	pipes.end()
 	captured := trimOutput(stdout.bytes())
 	if stdout.dropped {
-		c.Console.Printf(Warn, "CmdExecution: only the last %d bytes of the output are kept for later steps", maxCapture)
+		c.Console.Printf(Warn, "CmdExecution: only the last %d bytes of the output are kept for later steps", MaxCapture)
 	}
 	if cmd.ProcessState != nil {
 		c.Console.Printf(Info, "CmdExecution: ExitCode %d", cmd.ProcessState.ExitCode())

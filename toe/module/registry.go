@@ -4,6 +4,7 @@ package module
 func All() []*Module {
 	return []*Module{
 		&appendFile,
+		&assert,
 		&copyFile,
 		&copyFolder,
 		&createFile,
@@ -59,5 +60,5 @@ func Names() []string {
 func NotBuilt(name string) bool { return notBuilt[name] }
 
 var notBuilt = map[string]bool{
-	"Assert": true, "ExecuteDocument": true,
+	"ExecuteDocument": true,
 }

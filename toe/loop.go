@@ -1,0 +1,132 @@
+package toe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"ingot.dev/ingot/toe/module"
+)
+
+const maxIterations = 100_000 // of one loop (§14)
+
+// loop repeats a step (§7): over a range of numbers, the items of a list, or
+// the parts of a text.
+type loop struct {
+	name      string
+	kind      string // for or forEach, as documents say
+	start     int64  // of for
+	updateBy  int64
+	count     int    // iterations of for
+	items     *value // of forEach: a list, or the text that is to be split
+	delimiter string
+}
+
+// values are those of the iterations.
+func (l *loop) values(ctx context.Context, r *resolver) ([]string, error) {
+	if l.items == nil {
+		values := make([]string, l.count)
+		for i := range values {
+			values[i] = strconv.FormatInt(l.start+int64(i)*l.updateBy, 10)
+		}
+		return values, nil
+	}
+	text := func(t template) (string, error) { return r.text(ctx, t) }
+	if l.delimiter == "" {
+		return l.items.list(text)
+	}
+	whole, err := text(l.items.text)
+	if err != nil || whole == "" {
+		return nil, err
+	}
+	if n := strings.Count(whole, l.delimiter) + 1; n > maxIterations {
+		return nil, fmt.Errorf("the loop has %d iterations, more than %d", n, maxIterations)
+	}
+	return strings.Split(whole, l.delimiter), nil
+}
+
+// names reports whether a reference belongs to this loop.
+func (l *loop) owns(r *reference) bool {
+	return l != nil && r.kind == loopRef && (r.name == "loop" || r.name == l.name)
+}
+
+// iteration is where a loop is.
+type iteration struct {
+	loop  *loop
+	index int
+	value string
+}
+
+// text is the value of a reference to the loop; without a loop, or with
+// another one's name, the reference stays text (§7.4).
+func (i *iteration) text(p part) string {
+	switch {
+	case i == nil || !i.loop.owns(p.ref):
+		return p.text
+	case p.ref.keys[0] == "index":
+		return strconv.Itoa(i.index)
+	default:
+		return i.value
+	}
+}
+
+// iterationError ends a loop. Its text names no details, which are in the log
+// (§7.5).
+type iterationError struct {
+	index int
+	err   error
+}
+
+func (e *iterationError) Error() string {
+	return fmt.Sprintf("Iteration(s) [%d] of the loop failed", e.index)
+}
+func (e *iterationError) Unwrap() error { return e.err }
+
+// endLoop says which iteration ended the loop of an attempt. A timeout is the
+// loop's own.
+func (s *stepRun) endLoop(err error) error {
+	i := s.run.state.Step.Iteration
+	timeout := (*timeoutError)(nil)
+	if err == nil || isReboot(err) {
+		return err
+	}
+	s.record.Loop.FailedIterations = []int{i}
+	s.console.Printf(module.Error, "Iteration %d of the loop failed: %v", i, err)
+	if errors.As(err, &timeout) {
+		return err
+	}
+	return &iterationError{i, err}
+}
+
+// merged are the outputs of iterations, joined key by key with line feeds.
+type merged []map[string][]byte
+
+func (m *merged) add(outputs []module.Values) {
+	for i, entry := range outputs {
+		if i == len(*m) {
+			*m = append(*m, map[string][]byte{})
+		}
+		for key, v := range entry {
+			text, joined := (*m)[i][key]
+			if joined {
+				text = append(text, '\n')
+			}
+			(*m)[i][key] = lastBytes(append(text, fmt.Sprint(v)...), module.MaxCapture)
+		}
+	}
+}
+
+// values are the outputs of the loop, each bounded by what is kept of a step's.
+func (m merged) values() []module.Values {
+	var out []module.Values
+	for _, entry := range m {
+		values := module.Values{}
+		for key, text := range entry {
+			values[key] = string(text[max(0, len(text)-module.MaxCapture):])
+		}
+		out = append(out, values)
+	}
+	return out
+}

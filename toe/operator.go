@@ -1,0 +1,223 @@
+package toe
+
+import (
+	"context"
+	"crypto/md5"
+	"crypto/sha1"
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"math/big"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode"
+)
+
+// operator is a key of conditions (§8.2 to §8.5).
+type operator struct {
+	name   string
+	second string              // the key beside it; empty: none
+	check  func(operand) error // rule of a baseline without references; nil: none
+	holds  comparison          // nil: a logical operator
+}
+
+// comparison is the work of an operator. The baseline is the operand that
+// stands at the operator's key, the subject the one at the second key.
+type comparison func(ctx context.Context, e *evaluation, baseline, subject operand) (bool, error)
+
+const (
+	and = "and"
+	or  = "or"
+	not = "not"
+)
+
+var operators = []operator{
+	{name: and}, {name: or}, {name: not},
+
+	{name: "stringIsEmpty", holds: onText(func(s string) bool { return s == "" })},
+	{name: "stringIsWhitespace", holds: onText(isWhitespace)},
+	{name: "stringEquals", second: "value", holds: ordered(compareStrings, 0)},
+	{name: "stringLessThan", second: "value", holds: ordered(compareStrings, -1)},
+	{name: "stringLessThanEquals", second: "value", holds: ordered(compareStrings, -1, 0)},
+	{name: "stringGreaterThan", second: "value", holds: ordered(compareStrings, 1)},
+	{name: "stringGreaterThanEquals", second: "value", holds: ordered(compareStrings, 1, 0)},
+	{name: "patternMatches", second: "value", check: checkPattern, holds: patternMatches},
+
+	{name: "numberEquals", second: "value", check: checkNumber, holds: ordered(compareNumbers, 0)},
+	{name: "numberLessThan", second: "value", check: checkNumber, holds: ordered(compareNumbers, -1)},
+	{name: "numberLessThanEquals", second: "value", check: checkNumber, holds: ordered(compareNumbers, -1, 0)},
+	{name: "numberGreaterThan", second: "value", check: checkNumber, holds: ordered(compareNumbers, 1)},
+	{name: "numberGreaterThanEquals", second: "value", check: checkNumber, holds: ordered(compareNumbers, 1, 0)},
+
+	{name: "binaryExists", holds: binaryExists},
+	{name: "fileExists", holds: onFile(func(i os.FileInfo) bool { return !i.IsDir() })},
+	{name: "folderExists", holds: onFile(os.FileInfo.IsDir)},
+	{name: "fileMD5Equals", second: "path", holds: digestEquals(md5.New)},
+	{name: "fileSHA1Equals", second: "path", holds: digestEquals(sha1.New)},
+	{name: "fileSHA256Equals", second: "path", holds: digestEquals(sha256.New)},
+	{name: "fileSHA512Equals", second: "path", holds: digestEquals(sha512.New)},
+}
+
+func (o *operator) logical() bool { return o.holds == nil }
+
+// findOperator ignores letter case: the guide spells a name in two ways.
+func findOperator(name string) *operator {
+	i := slices.IndexFunc(operators, func(o operator) bool { return strings.EqualFold(o.name, name) })
+	if i < 0 {
+		return nil
+	}
+	return &operators[i]
+}
+
+func operatorNames() []string {
+	var names []string
+	for _, o := range operators {
+		names = append(names, o.name)
+	}
+	return names
+}
+
+func onText(f func(string) bool) comparison {
+	return func(_ context.Context, _ *evaluation, baseline, _ operand) (bool, error) {
+		return f(baseline.text), nil
+	}
+}
+
+func isWhitespace(s string) bool {
+	return s != "" && strings.IndexFunc(s, func(r rune) bool { return !unicode.IsSpace(r) }) < 0
+}
+
+// ordered compares the subject with the baseline; the result must be one of
+// the orders. Operands that cannot be compared do not hold.
+func ordered(compare func(subject, baseline operand) (order int, ok bool), orders ...int) comparison {
+	return func(_ context.Context, _ *evaluation, baseline, subject operand) (bool, error) {
+		order, ok := compare(subject, baseline)
+		return ok && slices.Contains(orders, order), nil
+	}
+}
+
+func compareStrings(a, b operand) (int, bool) {
+	return strings.Compare(strings.ToLower(a.text), strings.ToLower(b.text)), true
+}
+
+var (
+	number      = regexp.MustCompile(`^[-+]?([0-9]+[.])?[0-9]+$`)
+	plainNumber = regexp.MustCompile(`^([-+]?([.][0-9]+|[0-9]+([.][0-9]*)?)([eE][-+]?[0-9]+)?|0x[0-9a-fA-F]+|0o[0-7]+)$`)
+)
+
+const (
+	numberBits = 256  // keep the decimal texts of documents apart (§8.4)
+	maxNumber  = 4096 // bytes; reading decimals takes time by the square of their length
+)
+
+func (o operand) number() (*big.Float, bool) {
+	base := 10
+	switch {
+	case len(o.text) > maxNumber:
+		return nil, false
+	case number.MatchString(o.text):
+	case o.plain && plainNumber.MatchString(o.text):
+		base = 0 // as the prefix says
+	default:
+		return nil, false
+	}
+	f, _, err := big.ParseFloat(o.text, base, numberBits, big.ToNearestEven)
+	return f, err == nil
+}
+
+func compareNumbers(a, b operand) (int, bool) {
+	x, isX := a.number()
+	y, isY := b.number()
+	if !isX || !isY {
+		return 0, false
+	}
+	return x.Cmp(y), true
+}
+
+func checkNumber(baseline operand) error {
+	if _, ok := baseline.number(); !ok {
+		return fmt.Errorf("'%s' is not a number", baseline.text)
+	}
+	return nil
+}
+
+func compilePattern(pattern string) (*regexp.Regexp, error) { return regexp.Compile("(?i)" + pattern) }
+
+func checkPattern(baseline operand) error {
+	_, err := compilePattern(baseline.text)
+	return err
+}
+
+func patternMatches(_ context.Context, _ *evaluation, baseline, subject operand) (bool, error) {
+	re, err := compilePattern(baseline.text)
+	if err != nil {
+		return false, err
+	}
+	return re.MatchString(subject.text), nil
+}
+
+func binaryExists(ctx context.Context, e *evaluation, baseline, _ operand) (bool, error) {
+	return e.call.BinaryExists(ctx, baseline.text)
+}
+
+// onFile asks about the file at a path; without one the answer is no.
+func onFile(f func(os.FileInfo) bool) comparison {
+	return func(_ context.Context, e *evaluation, baseline, _ operand) (bool, error) {
+		info, err := os.Stat(e.path(baseline))
+		return err == nil && f(info), nil
+	}
+}
+
+// path is where an operand points. An empty one points nowhere.
+func (e *evaluation) path(o operand) string { return e.call.Path(o.text) }
+
+// digestEquals is false for a file that cannot be read (§8.5).
+func digestEquals(algorithm func() hash.Hash) comparison {
+	return func(ctx context.Context, e *evaluation, baseline, subject operand) (bool, error) {
+		digest := algorithm()
+		if err := hashFile(ctx, digest, e.path(subject)); ctx.Err() != nil {
+			return false, err
+		} else if err != nil {
+			e.trace("the file cannot be read", "path", subject.text, "error", err)
+			return false, nil
+		}
+		return strings.EqualFold(hex.EncodeToString(digest.Sum(nil)), baseline.text), nil
+	}
+}
+
+// hashFile reads ordinary files only: others may never end.
+func hashFile(ctx context.Context, digest hash.Hash, path string) (err error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return errors.New("it is not an ordinary file")
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = io.Copy(digest, contextReader{ctx, f})
+	return err
+}
+
+// contextReader ends with its context.
+type contextReader struct {
+	ctx    context.Context
+	reader io.Reader
+}
+
+func (r contextReader) Read(b []byte) (int, error) {
+	if r.ctx.Err() != nil {
+		return 0, context.Cause(r.ctx)
+	}
+	return r.reader.Read(b)
+}
