@@ -37,8 +37,7 @@ const (
 // at all.
 func (r *run) perform(ctx context.Context) (outcome, error) {
 	if why := r.prepare(); why != "" {
-		r.console.Printf(module.Error, "%s", why)
-		r.record.FailureMessage = why
+		r.refuse(why)
 		return stop, nil
 	}
 	if r.caller == nil {
@@ -55,6 +54,14 @@ func (r *run) perform(ctx context.Context) (outcome, error) {
 		r.state.Position = position{Document: i + 1}
 	}
 	return goOn, nil
+}
+
+// refuse says why the run must not begin; for a nested one the step does.
+func (r *run) refuse(why string) {
+	r.record.FailureMessage = why
+	if r.caller == nil {
+		r.console.Printf(module.Error, "%s", why)
+	}
 }
 
 func (r *run) announceRecovery() {

@@ -21,6 +21,9 @@ func (r *run) prepare() string {
 		if doc == nil {
 			continue
 		}
+		if r.caller != nil && r.caller.step.DisableLogging {
+			doc.silence()
+		}
 		values, bad := doc.bind(d.Parameters, r.state.Request.Parameters)
 		faults = append(faults, bad...)
 		r.documents, r.variables = append(r.documents, doc), append(r.variables, values)
@@ -31,6 +34,16 @@ func (r *run) prepare() string {
 	}
 	r.referenced = referencedOutputs(r.documents)
 	return strings.Join(faults, "\n")
+}
+
+// silence keeps what the steps print, take and give out of the logs, as it is
+// with the step that executes the document.
+func (d *Document) silence() {
+	for _, p := range d.Phases {
+		for s := range p.Steps {
+			p.Steps[s].DisableLogging = true
+		}
+	}
 }
 
 func (r *run) blockedModules() []string {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"regexp"
 	"runtime"
 
 	"ingot.dev/ingot/toe/module"
@@ -11,7 +13,7 @@ import (
 
 // errNobodyRestarts is the fault of a run that needs a reboot which nobody
 // would perform.
-var errNobodyRestarts = errors.New("a reboot is asked for, but this program does not restart the machine itself; set TOE_REBOOT_HANDOFF=1, restart the machine when the exit code is 194, and repeat the command")
+var errNobodyRestarts = errors.New("a reboot is asked for, but nobody restarts the machine; set TOE_REBOOT_HANDOFF=1, restart the machine when the exit code is 194, and repeat the command")
 
 // rebootFaults finds, before the first step, the reboot of a run that nobody
 // would perform.
@@ -74,6 +76,9 @@ func (s *session) restart(ctx context.Context) (Result, error) {
 	if err := errors.Join(s.updateRecord(), s.console.failure()); err != nil {
 		return Result{}, err
 	}
+	if !s.state.Run.Request.HandOffReboot {
+		s.keepEnvironment()
+	}
 	s.state.Boot = bootID()
 	s.state.Reboots++
 	if err := s.state.save(); err != nil {
@@ -88,4 +93,23 @@ func (s *session) restart(ctx context.Context) (Result, error) {
 		return Result{}, fmt.Errorf("restarting the machine: %w", err)
 	}
 	return result, nil
+}
+
+// kept are variables that steps and the services they use depend on, and that
+// what starts programs with the system does not provide. Of others nobody
+// knows whether they are secret.
+var kept = regexp.MustCompile(`^(PATH|HOME|LANG|LC_.*|TZ|AWSTOE_.*|AWS_(DEFAULT_)?REGION|AWS_PROFILE|AWS_.*ENDPOINT.*)$`)
+
+// keepEnvironment puts into the state what would be lost by the restart.
+func (s *session) keepEnvironment() {
+	request := &s.state.Run.Request
+	request.Environment = maps.Clone(request.Environment)
+	if request.Environment == nil {
+		request.Environment = map[string]string{}
+	}
+	for name, value := range s.environment {
+		if kept.MatchString(name) {
+			request.Environment[name] = value
+		}
+	}
 }

@@ -41,6 +41,13 @@ func Interrupted(req Request) (bool, error) {
 	return found != nil, err
 }
 
+// StateFile is the file with the state of a request's run while the machine
+// restarts.
+func StateFile(req Request) (string, error) {
+	req, err := complete(req)
+	return statePath(req.StateDirectory), err
+}
+
 // Run executes the documents of a request, or goes on with the run whose
 // state is in its state directory. The outcome of the documents is in the
 // Result; an error means that the executor itself could not do its work, or

@@ -140,7 +140,7 @@ type Call struct {
 type Nested struct {
 	Document    string // path, s3:// address or component ARN
 	BucketOwner string // account that must own the bucket; empty: any
-	Phases      []string
+	Phases      string // comma-separated; empty: all
 	Parameters  []Pair
 }
 
