@@ -39,6 +39,11 @@ type trial struct {
 
 type step struct {
 	Name, Status, FailureMessage, Action, Inputs, Outputs string
+	Loop                                                  *struct {
+		Name, Type       string
+		Iterations       int
+		FailedIterations []int
+	}
 }
 
 // stdout is outputs.stdout of a step.
@@ -116,15 +121,36 @@ func (tr *trial) readRecord(t testing.TB) {
 	}
 }
 
+// conformanceCase is a case whose steps are those of a phase build.
+type conformanceCase struct {
+	name, steps   string
+	status, count string
+	out           map[string]string // stdout by step
+	message       string            // part of the first failed step's
+	console       string            // part of it
+}
+
+func (c conformanceCase) run(t *testing.T) {
+	tr := try(t, nil, document(c.steps))
+	if tr.err != nil || tr.result.Status != c.status || tr.counters() != c.count {
+		t.Fatalf("Run: status %s, counters %s, error %v; want %s, %s\n%s", tr.result.Status, tr.counters(), tr.err, c.status, c.count, tr.console)
+	}
+	for name, want := range c.out {
+		if got := tr.stdout("build." + name); got != want {
+			t.Errorf("stdout of %s = %q, want %q", name, got, want)
+		}
+	}
+	if f := tr.result.Failure; (f != nil) != (c.message != "") || f != nil && !strings.Contains(f.Message, c.message) {
+		t.Errorf("Failure = %+v, want message %q", f, c.message)
+	}
+	if !strings.Contains(tr.console, c.console) {
+		t.Errorf("console.log lacks %q:\n%s", c.console, tr.console)
+	}
+}
+
 func TestConformance(t *testing.T) {
 	t.Setenv("SET_BUT_EMPTY", "")
-	tests := []struct {
-		name, steps   string
-		status, count string
-		out           map[string]string // stdout by step of phase build
-		message       string            // part of the first failed step's
-		console       string            // part of it
-	}{
+	tests := []conformanceCase{
 		{
 			name: "C01 smallest", steps: `- {name: s, action: ExecuteBash, inputs: {commands: [echo hi]}}`,
 			status: "success", count: "1/0/0", out: map[string]string{"s": "hi"}, console: "Info TOE has completed execution successfully\n",
@@ -224,23 +250,7 @@ func TestConformance(t *testing.T) {
 		},
 	}
 	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			tr := try(t, nil, document(test.steps))
-			if tr.err != nil || tr.result.Status != test.status || tr.counters() != test.count {
-				t.Fatalf("Run: status %s, counters %s, error %v; want %s, %s\n%s", tr.result.Status, tr.counters(), tr.err, test.status, test.count, tr.console)
-			}
-			for name, want := range test.out {
-				if got := tr.stdout("build." + name); got != want {
-					t.Errorf("stdout of %s = %q, want %q", name, got, want)
-				}
-			}
-			if f := tr.result.Failure; (f != nil) != (test.message != "") || f != nil && !strings.Contains(f.Message, test.message) {
-				t.Errorf("Failure = %+v, want message %q", f, test.message)
-			}
-			if !strings.Contains(tr.console, test.console) {
-				t.Errorf("console.log lacks %q:\n%s", test.console, tr.console)
-			}
-		})
+		t.Run(test.name, test.run)
 	}
 }
 
