@@ -14,6 +14,7 @@ func All() []*Module {
 		&deleteFolder,
 		&executeBash,
 		&executeBinary,
+		&executeDocument,
 		&executePowerShell,
 		&installMSI,
 		&listFiles,
@@ -59,6 +60,4 @@ func Names() []string {
 // this version does not have. Every one of them requires inputs.
 func NotBuilt(name string) bool { return notBuilt[name] }
 
-var notBuilt = map[string]bool{
-	"ExecuteDocument": true,
-}
+var notBuilt = map[string]bool{}
