@@ -99,6 +99,7 @@ const (
 type stepConsole struct {
 	*console
 	silent bool
+	outer  *stepConsole // of the step that executes this one's document; nil: none does
 	mu     sync.Mutex
 	tail   []string
 	stderr []byte
@@ -124,6 +125,9 @@ func (c *stepConsole) remember(stream module.Stream, lines []byte) {
 	}
 	if extra := len(c.tail) - tailLines; extra > 0 {
 		c.tail = append(c.tail[:0], c.tail[extra:]...)
+	}
+	if c.outer != nil {
+		c.outer.remember(stream, lines)
 	}
 }
 

@@ -14,8 +14,7 @@ import (
 func (r *run) step(ctx context.Context, phase string, step *Step, record *phaseRecord) (outcome, error) {
 	s := &stepRun{
 		run: r, phase: phase, step: step,
-		console: &stepConsole{console: r.console, silent: step.DisableLogging},
-		record:  r.stepRecord(step, record),
+		console: r.stepConsole(step), record: r.stepRecord(step, record),
 	}
 	r.at(phase, step.Name)
 	if r.resumed {
@@ -33,6 +32,14 @@ func (r *run) step(ctx context.Context, phase string, step *Step, record *phaseR
 	}
 	// Nothing of a step that the log did not take counts as done.
 	return next, errors.Join(r.writeRecord(), r.console.failure())
+}
+
+func (r *run) stepConsole(step *Step) *stepConsole {
+	c := &stepConsole{console: r.console, silent: step.DisableLogging}
+	if r.caller != nil {
+		c.outer = r.caller.console
+	}
+	return c
 }
 
 // stepRecord is the record of the step: after a reboot the one begun before.
@@ -208,7 +215,7 @@ func (s *stepRun) execute(ctx context.Context, r *resolver) (outputs []module.Va
 func (s *stepRun) call(r *resolver) *module.Call {
 	c := &module.Call{
 		Inputs: s.inputs, Dir: s.run.state.Request.WorkingDirectory, Env: s.run.env, Console: s.console,
-		Cloud: s.run.cloud,
+		Cloud: s.run.cloud, Execute: s.executeDocument,
 	}
 	c.Holds = func(ctx context.Context) (bool, error) { return s.evaluation(r, c).holds(ctx, s.step.assertion) }
 	return c
