@@ -196,7 +196,7 @@ func TestReadFile(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Errorf("outputs (-want +got), error %v:\n%s", err, diff)
 	}
-	for name, want := range map[string]string{"none": "no such file", ".": "is a directory", "bad": "not valid in the encoding", "large": "larger than 8388608 bytes"} {
+	for name, want := range map[string]string{"none": "no such file", ".": "is not a regular file", "bad": "not valid in the encoding", "large": "larger than 8388608 bytes"} {
 		if _, err := call(t, "ReadFile", dir, entry{"path": name}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("reading %s: %v, want %q", name, err, want)
 		}
@@ -234,52 +234,6 @@ func TestEveryModuleDescribesItself(t *testing.T) {
 				t.Errorf("input %s of %s is required, the inputs are not", in.Name, m.Name)
 			}
 		}
-	}
-}
-
-// UpdateOS meets package managers that only write down how they were called.
-func TestUpdateOS(t *testing.T) {
-	if runtime.GOOS != "linux" {
-		t.Skip("UpdateOS is for Linux")
-	}
-	tests := []struct {
-		name, program    string
-		include, exclude []string
-		want             string
-	}{
-		{"apt everything", "apt-get", nil, nil, "apt-get update\napt-mark showhold\napt-get -y upgrade\n"},
-		{
-			"apt some", "apt-get",
-			[]string{"bash", "absent", "vim"},
-			[]string{"vim"},
-			"apt-get update\ndpkg-query -s bash\ndpkg-query -s absent\napt-mark showhold\ndpkg-query -s vim\napt-mark hold vim\napt-get -y install --only-upgrade bash\napt-mark unhold vim\n",
-		},
-		{"apt none of them", "apt-get", []string{"absent"}, nil, "apt-get update\ndpkg-query -s absent\n"},
-		{"apt held before", "apt-get", nil, []string{"held"}, "apt-get update\napt-mark showhold\napt-get -y upgrade\n"},
-		{"dnf", "dnf", []string{"bash"}, []string{"kernel*"}, "rpm -q bash\ndnf -y upgrade --exclude=kernel* bash\n"},
-		{"yum", "yum", nil, nil, "yum -y update\n"},
-		{"zypper advises a restart", "zypper", nil, nil, "zypper --non-interactive refresh\nzypper --non-interactive update\n"},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			bin := t.TempDir()
-			log := filepath.Join(bin, "log")
-			tools := map[string][]string{"apt-get": {"apt-get", "apt-mark", "dpkg-query"}, "dnf": {"dnf", "yum", "rpm"}, "yum": {"yum", "rpm"}, "zypper": {"zypper"}}
-			for _, tool := range tools[test.program] {
-				script := fmt.Sprintf("#!/bin/sh\necho \"%s $*\" >> %s\ncase \"$*\" in showhold) echo held;; *absent) exit 1;; *--non-interactive\\ update) exit 102;; esac\n", tool, log)
-				if err := os.WriteFile(filepath.Join(bin, tool), []byte(script), 0o755); err != nil {
-					t.Fatal(err)
-				}
-			}
-			c := &module.Call{Dir: bin, Env: []string{"PATH=" + bin}, Console: &console{}, Inputs: []module.Values{{"include": test.include, "exclude": test.exclude}}}
-			if _, err := module.Find("UpdateOS").Run(context.Background(), c); err != nil {
-				t.Errorf("UpdateOS: %v", err)
-			}
-			got, err := os.ReadFile(log)
-			if diff := cmp.Diff(test.want, string(got)); diff != "" || err != nil {
-				t.Errorf("commands (-want +got), %v:\n%s", err, diff)
-			}
-		})
 	}
 }
 

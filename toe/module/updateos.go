@@ -48,6 +48,12 @@ type packageManager struct {
 	fine      []int    // exit codes besides 0 that are no failure
 }
 
+// aptOptions let no question stop the update (changed configuration files are
+// kept), and wait for another apt, such as the daily one of a fresh instance.
+var aptOptions = slices.Clip([]string{
+	"-y", "-o", "Dpkg::Options::=--force-confdef", "-o", "Dpkg::Options::=--force-confold", "-o", "DPkg::Lock::Timeout=-1",
+})
+
 var packageManagers = []packageManager{
 	{
 		program: "dnf", all: []string{"-y", "upgrade"}, some: []string{"-y", "upgrade"},
@@ -58,15 +64,15 @@ var packageManagers = []packageManager{
 		exclude: "--exclude", installed: []string{"rpm", "-q"},
 	},
 	{
-		program: "apt-get", refresh: []string{"update"}, all: []string{"-y", "upgrade"},
-		some: []string{"-y", "install", "--only-upgrade"},
+		program: "apt-get", refresh: []string{"update"}, all: append(aptOptions, "upgrade"),
+		some: append(aptOptions, "install", "--only-upgrade"),
 		hold: []string{"apt-mark", "hold"}, unhold: []string{"apt-mark", "unhold"}, held: []string{"apt-mark", "showhold"},
 		installed: []string{"dpkg-query", "-s"},
 	},
 	{
-		program: "zypper", refresh: []string{"--non-interactive", "refresh"}, all: []string{"--non-interactive", "update"},
-		some: []string{"--non-interactive", "update"},
-		hold: []string{"zypper", "addlock"}, unhold: []string{"zypper", "removelock"},
+		program: "zypper", refresh: []string{"--non-interactive", "refresh"}, all: []string{"--non-interactive", "update", "--auto-agree-with-licenses"},
+		some: []string{"--non-interactive", "update", "--auto-agree-with-licenses"},
+		hold: []string{"zypper", "addlock"}, unhold: []string{"zypper", "removelock"}, held: []string{"zypper", "locks"},
 		installed: []string{"rpm", "-q"},
 		fine:      []int{102, 103}, // a restart of the machine or of zypper is advised
 	},
@@ -75,6 +81,11 @@ var packageManagers = []packageManager{
 // update refreshes the lists and installs what include names, or everything,
 // without what exclude names.
 func (m packageManager) update(ctx context.Context, c *Call, include, exclude []string) (err error) {
+	for _, p := range slices.Concat(include, exclude) {
+		if p == "" || strings.HasPrefix(p, "-") {
+			return fmt.Errorf("'%s' is not the name of a package", p)
+		}
+	}
 	quiet := *c
 	quiet.Env = append(slices.Clip(c.Env), "DEBIAN_FRONTEND=noninteractive")
 	if m.refresh != nil {
@@ -83,9 +94,7 @@ func (m packageManager) update(ctx context.Context, c *Call, include, exclude []
 		}
 	}
 	named := len(include) > 0
-	include = slices.DeleteFunc(slices.Clone(include), func(p string) bool {
-		return slices.Contains(exclude, p) || !quiet.succeeds(ctx, append(slices.Clip(m.installed), p))
-	})
+	include = m.present(ctx, &quiet, without(include, exclude))
 	if named && len(include) == 0 {
 		c.Console.Printf(Info, "UpdateOS: none of the packages to include is installed")
 		return nil
@@ -126,9 +135,7 @@ func (m packageManager) protect(ctx context.Context, c *Call, packages []string)
 		}
 		already = strings.Fields(out)
 	}
-	packages = slices.DeleteFunc(slices.Clone(packages), func(p string) bool {
-		return slices.Contains(already, p) || !c.succeeds(ctx, append(slices.Clip(m.installed), p))
-	})
+	packages = m.present(ctx, c, without(packages, already))
 	if len(packages) == 0 {
 		return func() error { return nil }, nil
 	}
@@ -139,6 +146,22 @@ func (m packageManager) protect(ctx context.Context, c *Call, packages []string)
 		ctx := context.WithoutCancel(ctx)
 		return c.discard(ctx, m.unhold[0], append(slices.Clip(m.unhold[1:]), packages...)...)
 	}, nil
+}
+
+// present keeps the packages that are installed: another entry is no error.
+func (m packageManager) present(ctx context.Context, c *Call, packages []string) []string {
+	return slices.DeleteFunc(slices.Clone(packages), func(p string) bool {
+		found := c.succeeds(ctx, append(slices.Clip(m.installed), p))
+		if !found {
+			c.Console.Printf(Info, "UpdateOS: the package %s is not installed", p)
+		}
+		return !found
+	})
+}
+
+// without is the packages that are not among the others.
+func without(packages, others []string) []string {
+	return slices.DeleteFunc(slices.Clone(packages), func(p string) bool { return slices.Contains(others, p) })
 }
 
 // tolerate drops the exit codes that are no failure.
