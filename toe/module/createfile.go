@@ -2,6 +2,8 @@ package module
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -30,9 +32,30 @@ var createFile = Module{
 		if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 			return err
 		}
-		if err := os.WriteFile(path, enc.encode(in.String("content")), 0o666); err != nil {
-			return err
-		}
-		return setAttributes(path, in)
+		return fillFile(path, enc.encode(in.String("content")), in)
 	}),
+}
+
+// fillFile sets the attributes first: nobody else shall read the content
+// meanwhile. An existing file stays as it was when they cannot be set.
+func fillFile(path string, content []byte, in Values) error {
+	perm := fs.FileMode(0o666)
+	if in.String("permissions") != "" {
+		perm = 0o600 // until they are set
+	}
+	f, err := openRegular(path, os.O_WRONLY|os.O_CREATE, perm)
+	if err != nil {
+		return err
+	}
+	if err := setAttributes(path, in); err != nil {
+		return errors.Join(err, f.Close())
+	}
+	err = f.Truncate(0)
+	if err == nil {
+		_, err = f.Write(content)
+	}
+	if err := errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	return setPermissions(path, in) // again: writing clears the set-id bits
 }
