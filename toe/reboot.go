@@ -86,6 +86,9 @@ func (s *session) restart(ctx context.Context) (Result, error) {
 	}
 	result := s.state.Run.Result
 	result.Status, result.LogURL, result.Reboot = statusRunning, s.state.LogFolder, true
+	if err := s.deliver(ctx, &result); err != nil {
+		return Result{}, err
+	}
 	if s.state.Run.Request.HandOffReboot {
 		return result, nil
 	}

@@ -78,7 +78,8 @@ type session struct {
 	environment environment
 	env         []string // environment for processes
 	cloud       *cloud.Client
-	rebootCode  int // that the run pauses with
+	stream      *cloud.LogStream // nil: nobody asked for one
+	rebootCode  int              // that the run pauses with
 	recording   recording
 }
 
@@ -128,7 +129,7 @@ func complete(req Request) (Request, error) {
 		}
 		*p = abs
 	}
-	return req, nil
+	return req, req.completeStream()
 }
 
 func newState(req Request, now time.Time) state {
@@ -163,7 +164,7 @@ func (s *session) openLogs() error {
 	if err != nil {
 		return err
 	}
-	s.console = &console{file: file, observe: s.options.Observer, now: s.options.Now, mask: s.mask}
+	s.console = &console{file: file, observe: s.observer(), now: s.options.Now, mask: s.mask}
 	return nil
 }
 
@@ -192,8 +193,11 @@ func bytesOf(data []byte) func(*bufio.Writer) error {
 }
 
 func (s *session) close() error {
-	s.cloud.Close()
 	var errs []error
+	if s.stream != nil {
+		_ = s.stream.Close() // deliver has reported the error
+	}
+	s.cloud.Close()
 	for _, f := range s.files {
 		errs = append(errs, f.Close())
 	}
@@ -216,7 +220,7 @@ func (s *session) run(ctx context.Context) (Result, error) {
 		r.record.FailureMessage = err.Error()
 	}
 	result := r.finish()
-	endErr := errors.Join(s.end(result), s.state.remove())
+	endErr := errors.Join(s.end(result), s.deliver(ctx, &result), s.state.remove())
 	if err != nil || endErr != nil {
 		result.Status = statusFailed
 	}

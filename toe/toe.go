@@ -61,6 +61,11 @@ type Event struct {
 	Message  string    `json:"message"`
 }
 
+// Line is the event as console.log has it, without a line feed.
+func (e Event) Line() string {
+	return e.Time.UTC().Format("2006-01-02 15:04:05.000") + " " + e.Level + " " + e.Message
+}
+
 // Result is the outcome of a run; its JSON form is what `run` prints.
 type Result struct {
 	ExecutionID            string   `json:"executionId"`

@@ -20,16 +20,22 @@ const (
 	maxEventSize   = 256<<10 - eventOverhead // bytes; a longer line becomes several events
 	batchDelay     = time.Second             // the most that a line waits for others
 	batchTimeout   = 30 * time.Second        // for one batch with its repetitions
-	waitingEvents  = 64                      // then Add waits
+	waitingLines   = 64                      // then Add waits
 )
 
 // LogStream sends lines to a log stream in the background.
 type LogStream struct {
 	client                *Client
 	group, stream, region string
-	events                chan logEvent
+	lines                 chan logLine
 	done                  chan struct{}
-	err                   error // the first; complete when done is closed
+	err                   error // the first; the sender's until done is closed
+}
+
+// logLine is an event, or the wish to have all events before it sent.
+type logLine struct {
+	event logEvent
+	sent  chan<- error // nil: an event
 }
 
 type logEvent struct {
@@ -42,7 +48,7 @@ type logEvent struct {
 func (c *Client) LogStream(group, stream, region string) *LogStream {
 	l := &LogStream{
 		client: c, group: group, stream: stream, region: region,
-		events: make(chan logEvent, waitingEvents), done: make(chan struct{}),
+		lines: make(chan logLine, waitingLines), done: make(chan struct{}),
 	}
 	go l.run()
 	return l
@@ -57,18 +63,25 @@ func (l *LogStream) Add(at time.Time, line string) {
 		for !startsRune(line[end]) {
 			end--
 		}
-		l.events <- logEvent{at.UnixMilli(), line[:end]}
+		l.lines <- logLine{event: logEvent{at.UnixMilli(), line[:end]}}
 		line = line[end:]
 	}
-	l.events <- logEvent{at.UnixMilli(), line}
+	l.lines <- logLine{event: logEvent{at.UnixMilli(), line}}
 }
 
 func startsRune(b byte) bool { return b&0xC0 != 0x80 }
 
-// Close sends what is left and reports the first line that could not be sent.
-// After it there must be no Add.
+// Flush sends what has been added and reports whether all of it, from the
+// beginning, has arrived.
+func (l *LogStream) Flush() error {
+	sent := make(chan error)
+	l.lines <- logLine{sent: sent}
+	return <-sent
+}
+
+// Close sends what is left, like Flush. After it there must be no other call.
 func (l *LogStream) Close() error {
-	close(l.events)
+	close(l.lines)
 	<-l.done
 	return l.err
 }
@@ -80,18 +93,23 @@ func (l *LogStream) run() {
 	var due <-chan time.Time
 	for {
 		select {
-		case e, more := <-l.events:
+		case line, more := <-l.lines:
 			if !more {
 				l.send(&b)
 				return
 			}
-			if !b.fits(e) {
+			if line.sent != nil {
+				l.send(&b)
+				line.sent <- l.err
+				continue
+			}
+			if !b.fits(line.event) {
 				l.send(&b)
 			}
 			if len(b.events) == 0 {
 				due = time.After(batchDelay)
 			}
-			b.add(e)
+			b.add(line.event)
 		case <-due:
 			l.send(&b)
 		}
