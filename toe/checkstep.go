@@ -23,7 +23,7 @@ type stepChecker struct {
 }
 
 func (c *checker) step(n *yamldoc.Node, phase string, earlier []string) Step {
-	s := Step{TimeoutSeconds: defaultTimeoutSeconds, MaxAttempts: 1, OnFailure: Abort}
+	s := Step{TimeoutSeconds: defaultTimeoutSeconds, MaxAttempts: 1, OnFailure: Abort, node: n}
 	if c.steps++; c.steps == maxSteps+1 {
 		c.Errorf(n, "A document must not have more than %d steps", maxSteps)
 	}

@@ -45,6 +45,7 @@ type Step struct {
 	OnFailure      OnFailure
 	DisableLogging bool
 
+	node        *yamldoc.Node // the whole step as it is written
 	module      *module.Module
 	declared    []*yamldoc.Node    // inputs as they are written
 	inputs      []map[string]value // one entry unless the module is a list

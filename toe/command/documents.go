@@ -24,13 +24,13 @@ func readDocuments(ctx context.Context, client *cloud.Client, bucketOwner string
 	return errors.Join(errs...)
 }
 
-// printFindings shows what is wrong with documents, for people.
-func printFindings(w io.Writer, sources []toe.Source) error {
+// printFindings shows what is wrong with documents, for people, and reports
+// whether any of them cannot be used.
+func printFindings(w io.Writer, sources []toe.Source) (faulty bool, err error) {
 	for _, s := range sources {
 		_, findings := toe.Check(s.Data, toe.CheckOptions{Path: s.Path})
-		if err := findings.Print(w, s.Path, s.Data); err != nil {
-			return err
-		}
+		faulty = faulty || findings.Err() != nil
+		err = errors.Join(err, findings.Print(w, s.Path, s.Data))
 	}
-	return nil
+	return faulty, err
 }

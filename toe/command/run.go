@@ -22,6 +22,8 @@ type runFlags struct {
 	settingFlags                  *pflag.FlagSet
 	config, documents, parameters string
 	blocked                       []string
+	dryRun                        bool
+	output                        string // form of the plan
 }
 
 func newRun() *cobra.Command {
@@ -39,6 +41,8 @@ func newRun() *cobra.Command {
 	documentsFlag(flags, &f.documents)
 	flags.StringVar(&f.parameters, "parameters", "", "values of parameters, as `n1=v1,n2=v2`")
 	flags.StringSliceVar(&f.blocked, "blocked-action-modules", nil, "comma-separated `list` of modules to refuse")
+	flags.BoolVar(&f.dryRun, "dry-run", false, "print the plan with its references resolved where they can be, and run nothing")
+	flags.StringVar(&f.output, "output", "text", "`format` of the plan: text (YAML) or json")
 	return command
 }
 
@@ -61,28 +65,55 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	if f.dryRun {
+		return f.plan(cmd, client, req)
+	}
 	resumes, err := toe.Interrupted(req)
 	if err != nil {
 		return err
 	}
-	if !resumes { // else the documents come from the state
-		if err := readDocuments(ctx, client, f.DocumentS3BucketOwner, req.Documents); err != nil {
-			return f.report(stdout, toe.Result{ExecutionID: req.ExecutionID, Status: "failed", FailureMessage: err.Error()}, nil)
+	if resumes && !req.HandOffReboot {
+		if err := forget(ctx, req); err != nil {
+			return err
 		}
 	}
-	options := toe.Options{Blocked: f.blocked}
+	if !resumes { // else the documents come from the state
+		if err := readDocuments(ctx, client, f.DocumentS3BucketOwner, req.Documents); err != nil {
+			return report(stdout, toe.Result{ExecutionID: req.ExecutionID, Status: "failed", FailureMessage: err.Error()}, nil)
+		}
+	}
+	options := f.options()
 	if f.Trace {
 		options.Observer = tracer(stdout)
 	}
 	result, err := toe.Run(ctx, req, options)
 	if result.Status == "failed" && result.ExecutedStepCount == 0 && !resumes {
-		printFindings(cmd.ErrOrStderr(), req.Documents)
+		_, printErr := printFindings(cmd.ErrOrStderr(), req.Documents)
+		err = errors.Join(err, printErr)
 	}
-	return f.report(stdout, result, err)
+	return report(stdout, result, err)
+}
+
+// options are those that a plan and a run have in common.
+func (f *runFlags) options() toe.Options { return toe.Options{Blocked: f.blocked, Restart: restart} }
+
+// plan prints what the run would do.
+func (f *runFlags) plan(cmd *cobra.Command, client *cloud.Client, req toe.Request) error {
+	if err := readDocuments(cmd.Context(), client, f.DocumentS3BucketOwner, req.Documents); err != nil {
+		return err
+	}
+	if faulty, err := printFindings(cmd.ErrOrStderr(), req.Documents); faulty || err != nil {
+		return Error{exitFailed, err}
+	}
+	plan, err := toe.NewPlan(req, f.options())
+	if err != nil {
+		return err
+	}
+	return printPlan(cmd.OutOrStdout(), plan, f.output)
 }
 
 // report prints the result of a run that is over, and makes it an exit status.
-func (f *runFlags) report(stdout io.Writer, result toe.Result, err error) error {
+func report(stdout io.Writer, result toe.Result, err error) error {
 	switch {
 	case result.Reboot && err == nil:
 		return Error{Status: exitReboot()}
@@ -134,7 +165,7 @@ func (f *runFlags) request(ctx context.Context, client *cloud.Client, warnings i
 	}
 	req.Phases = toe.SplitList(f.Phases)
 	req.ExecutionID, req.LogDirectory, req.StateDirectory = f.ExecutionID, f.LogDirectory, f.StateDirectory
-	req.HandOffReboot = os.Getenv("TOE_REBOOT_HANDOFF") == "1" || os.Getenv("AWS_SSM_INSTANCE_ID") != ""
+	req.HandOffReboot = handsOff()
 	if f.LogS3BucketName != "" {
 		req.LogBucket = &toe.LogBucket{Name: f.LogS3BucketName, Owner: f.LogS3BucketOwner, KeyPrefix: f.LogS3KeyPrefix}
 	}
