@@ -89,7 +89,7 @@ func (e *iterationError) Unwrap() error { return e.err }
 func (s *stepRun) endLoop(err error) error {
 	i := s.run.state.Step.Iteration
 	timeout := (*timeoutError)(nil)
-	if err == nil || isReboot(err) {
+	if err == nil || rebootOf(err) != nil {
 		return err
 	}
 	s.record.Loop.FailedIterations = []int{i}

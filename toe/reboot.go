@@ -54,8 +54,8 @@ func (s *stepRun) pause(reboot *module.Reboot) outcome {
 	}
 	if !reboot.Again {
 		s.finish(statusSuccess)
+		s.leave()
 		s.run.state.Position.Step++
-		s.run.state.Step = stepState{Attempt: 1}
 	}
 	return restart
 }

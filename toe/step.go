@@ -26,10 +26,7 @@ func (r *run) step(ctx context.Context, phase string, step *Step, record *phaseR
 	if err != nil || next == restart {
 		return next, err
 	}
-	r.state.Step = stepState{Attempt: 1}
-	if key := outputKey(r.state.Position.Document, phase, step.Name); r.referenced[key] {
-		r.state.Outputs[key] = s.outputs
-	}
+	s.leave()
 	// Nothing of a step that the log did not take counts as done.
 	return next, errors.Join(r.writeRecord(), r.console.failure())
 }
@@ -40,6 +37,15 @@ func (r *run) stepConsole(step *Step) *stepConsole {
 		c.outer = r.caller.console
 	}
 	return c
+}
+
+// leave keeps of a finished step what later ones read.
+func (s *stepRun) leave() {
+	state := s.run.state
+	state.Step = stepState{Attempt: 1}
+	if key := outputKey(state.Position.Document, s.phase, s.step.Name); s.run.referenced[key] {
+		state.Outputs[key] = s.outputs
+	}
 }
 
 // stepRecord is the record of the step: after a reboot the one begun before.
@@ -124,7 +130,7 @@ func (s *stepRun) attempts(ctx context.Context) (outcome, error) {
 	s.executed = true
 	for {
 		err := s.attempt(ctx)
-		if reboot := (*module.Reboot)(nil); errors.As(err, &reboot) {
+		if reboot := rebootOf(err); reboot != nil {
 			if err = s.run.mayReboot(); err == nil {
 				return s.pause(reboot), nil
 			}
@@ -181,8 +187,14 @@ func (s *stepRun) iterate(ctx context.Context, r *resolver) error {
 		r.iteration = &iteration{s.step.loop, i, values[i]}
 		var more []module.Values
 		more, err = s.execute(ctx, r)
-		if err == nil || isReboot(err) {
+		reboot := rebootOf(err)
+		done := err == nil || reboot != nil && !reboot.Again
+		if done {
 			outputs.add(more)
+		}
+		if done && reboot != nil && i+1 < len(values) {
+			progress.Iteration++
+			err = &module.Reboot{Again: true, Code: reboot.Code} // the same step, with its next iteration
 		}
 		if err != nil {
 			break
@@ -204,7 +216,7 @@ func (s *stepRun) execute(ctx context.Context, r *resolver) (outputs []module.Va
 	s.console.Printf(module.Info, "%s: STARTED EXECUTION", m.Name)
 	outputs, err = m.Run(ctx, s.call(r))
 	err = timedOut(ctx, err)
-	if err != nil && !isReboot(err) && !isExit(err) {
+	if err != nil && rebootOf(err) == nil && !isExit(err) {
 		s.console.Printf(module.Error, "%s: %v", m.Name, err)
 	}
 	s.console.Printf(module.Info, "%s: FINISHED EXECUTION", m.Name)
@@ -250,9 +262,10 @@ func (s *stepRun) withTimeout(ctx context.Context) (context.Context, context.Can
 	return context.WithTimeoutCause(ctx, time.Duration(timeout.seconds)*time.Second, timeout)
 }
 
-func isReboot(err error) bool {
-	var r *module.Reboot
-	return errors.As(err, &r)
+// rebootOf is the reboot that an error asks for, nil if it is another one.
+func rebootOf(err error) (r *module.Reboot) {
+	errors.As(err, &r)
+	return r
 }
 
 func isExit(err error) bool {
