@@ -18,6 +18,7 @@ type run struct {
 	caller     *stepRun // nil: the run that was asked for
 	state      *progress
 	record     *runRecord
+	secrets    map[string]string // parameters of a nested document that the state lacks
 	documents  []*Document
 	variables  []map[string]string // by document
 	referenced map[string]bool     // outputKeys of steps that later ones refer to
@@ -58,7 +59,7 @@ func (r *run) perform(ctx context.Context) (outcome, error) {
 
 // refuse says why the run must not begin; for a nested one the step does.
 func (r *run) refuse(why string) {
-	r.record.FailureMessage = why
+	r.record.FailureMessage = r.mask.text(why)
 	if r.caller == nil {
 		r.console.Printf(module.Error, "%s", why)
 	}

@@ -18,6 +18,7 @@ const maxNesting = 3
 // reboot. Whatever becomes of it ends here: what follows is up to the step's
 // own onFailure.
 func (s *stepRun) executeDocument(ctx context.Context, call module.Nested) ([]module.Values, error) {
+	s.showOmittedInputs()
 	if s.run.state.Nested == nil {
 		if err := s.nest(ctx, call); err != nil {
 			return nil, err
@@ -25,7 +26,8 @@ func (s *stepRun) executeDocument(ctx context.Context, call module.Nested) ([]mo
 	}
 	r := &run{
 		session: s.run.session, caller: s, state: s.run.state.Nested,
-		record: s.record.DetailedOutput[len(s.record.DetailedOutput)-1],
+		record:  s.record.DetailedOutput[len(s.record.DetailedOutput)-1],
+		secrets: s.run.secretParameters(call.Parameters),
 	}
 	next, err := r.perform(ctx)
 	if err == nil && next == restart {
@@ -33,13 +35,23 @@ func (s *stepRun) executeDocument(ctx context.Context, call module.Nested) ([]mo
 	}
 	s.run.state.Nested = nil
 	if err != nil {
-		r.record.FailureMessage = err.Error()
+		r.record.FailureMessage = r.mask.text(err.Error())
 	}
 	result := r.finish()
 	if err == nil && result.Status == statusFailed {
 		err = errors.New(result.FailureMessage)
 	}
 	return []module.Values{summary(result)}, err
+}
+
+// showOmittedInputs has the record show what the document leaves out (§12.4).
+func (s *stepRun) showOmittedInputs() {
+	empty := map[module.Type]any{module.String: ""} // of a list: null
+	for _, in := range s.step.module.Inputs {
+		if _, given := s.inputs[0][in.Name]; !given {
+			s.inputs[0][in.Name] = empty[in.Type]
+		}
+	}
 }
 
 // nest makes the state and the record of a document that the step begins.
@@ -51,9 +63,12 @@ func (s *stepRun) nest(ctx context.Context, call module.Nested) error {
 	if err := s.run.mayExecute(source.Path); err != nil {
 		return err
 	}
+	secrets := s.run.secretParameters(call.Parameters)
 	source.Parameters = map[string]string{}
 	for _, p := range call.Parameters {
-		source.Parameters[p.Name] = p.Value
+		if _, secret := secrets[p.Name]; !secret {
+			source.Parameters[p.Name] = p.Value
+		}
 	}
 	req := s.run.state.Request
 	req.ExecutionID, req.Documents, req.Phases = newUUID(), []Source{source}, SplitList(call.Phases)
@@ -62,6 +77,18 @@ func (s *stepRun) nest(ctx context.Context, call module.Nested) error {
 	s.record.DetailedOutput = append(s.record.DetailedOutput, newRunRecord(req.ExecutionID, s.run.options.Now()))
 	s.run.log.Info("nested run starts", "executionId", req.ExecutionID, "document", source.Path)
 	return nil
+}
+
+// secretParameters are those that the state must not keep (§10.2): after a
+// reboot the inputs of the step provide them again.
+func (r *run) secretParameters(all []module.Pair) map[string]string {
+	secret := map[string]string{}
+	for _, p := range all {
+		if r.mask.text(p.Value) != p.Value {
+			secret[p.Name] = p.Value
+		}
+	}
+	return secret
 }
 
 // fetch reads a document that a step executes.

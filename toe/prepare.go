@@ -24,7 +24,7 @@ func (r *run) prepare() string {
 		if r.caller != nil && r.caller.step.DisableLogging {
 			doc.silence()
 		}
-		values, bad := doc.bind(d.Parameters, r.state.Request.Parameters)
+		values, bad := doc.bind(d.Parameters, r.secrets, r.state.Request.Parameters)
 		faults = append(faults, bad...)
 		r.documents, r.variables = append(r.documents, doc), append(r.variables, values)
 	}
@@ -60,24 +60,25 @@ func (r *run) blockedModules() []string {
 	return faults
 }
 
-// bind gives the variables of a document their values (§3.1).
-func (d *Document) bind(own, global map[string]string) (values map[string]string, faults []string) {
+// bind gives the variables of a document their values (§3.1). Of what is
+// supplied the first wins.
+func (d *Document) bind(supplied ...map[string]string) (values map[string]string, faults []string) {
 	values = map[string]string{}
 	for _, c := range d.Constants {
 		values[c.Name] = c.Value
 	}
 	for _, p := range d.Parameters {
-		v, supplied := own[p.Name]
-		if !supplied {
-			v, supplied = global[p.Name]
+		v, found := "", false // missing: empty, the service has refused it before
+		for i := 0; i < len(supplied) && !found; i++ {
+			v, found = supplied[i][p.Name]
 		}
-		if supplied && !p.allows(v) {
+		if found && !p.allows(v) {
 			faults = append(faults, fmt.Sprintf("%s: the value '%s' of parameter '%s' is not one of its allowedValues", d.Path, v, p.Name))
 		}
-		if !supplied && p.Default != nil {
+		if !found && p.Default != nil {
 			v = *p.Default
 		}
-		values[p.Name] = v // missing: empty, the service has refused it before
+		values[p.Name] = v
 	}
 	return values, faults
 }

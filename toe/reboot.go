@@ -52,7 +52,11 @@ func (s *stepRun) pause(reboot *module.Reboot) outcome {
 	if reboot.Code == 0 {
 		s.run.rebootCode = defaultRebootCode()
 	}
-	if !reboot.Again {
+	switch {
+	case reboot.Again:
+	case s.step.loop != nil: // it may be over: then the step is done when it goes on
+		s.run.state.Step.Iteration++
+	default:
 		s.finish(statusSuccess)
 		s.leave()
 		s.run.state.Position.Step++

@@ -16,14 +16,16 @@ func request(dir string, doc string) toe.Request {
 	}
 }
 
-func TestRebootByExitCode(t *testing.T) { // C41
+func TestC41RebootByExitCode(t *testing.T) {
 	dir := t.TempDir()
 	doc := document(`
 - name: s
   action: ExecuteBash
   maxAttempts: 2
+  if: {not: {fileExists: $DIR/mark}}
   inputs: {commands: ['test -f mark && { echo again; exit 0; }', echo lost, touch mark, exit 194]}
 - {name: t, action: ExecuteBash, inputs: {commands: ['echo end {{ build.s.outputs.stdout }}']}}`)
+	doc = strings.ReplaceAll(doc, "$DIR", dir)
 	first := again(t, dir, request(dir, doc))
 	if first.err != nil || !first.result.Reboot {
 		t.Fatalf("first run = %+v, %v; want a reboot", first.result, first.err)
@@ -62,7 +64,7 @@ func wantInOrder(t *testing.T, text string, parts ...string) {
 	}
 }
 
-func TestRebootModule(t *testing.T) { // C42
+func TestC42RebootModule(t *testing.T) {
 	dir := t.TempDir()
 	doc := document(`
 - {name: before, action: ExecuteBash, inputs: {commands: [echo x >> before]}}
@@ -80,6 +82,19 @@ func TestRebootModule(t *testing.T) { // C42
 	}
 }
 
+func TestC42BlockedReboot(t *testing.T) {
+	dir := t.TempDir()
+	doc := document(`- {name: before, action: ExecuteBash, inputs: {commands: [touch ran]}}
+- {name: r, action: Reboot}`)
+	result, err := toe.Run(t.Context(), request(dir, doc), toe.Options{Blocked: []string{"Reboot"}})
+	if err != nil || result.Status != "failed" || result.ExecutedStepCount != 0 || !strings.Contains(result.FailureMessage, "Action module 'Reboot' is blocked") {
+		t.Errorf("Run = %+v, %v", result, err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "ran")); err == nil {
+		t.Error("a step ran")
+	}
+}
+
 func TestRebootAsLastStep(t *testing.T) {
 	dir := t.TempDir()
 	doc := document(`- {name: r, action: Reboot}`) + "- {name: validate, steps: [{name: v, action: ExecuteBash, inputs: {commands: [echo]}}]}\n"
@@ -87,6 +102,29 @@ func TestRebootAsLastStep(t *testing.T) {
 	second := again(t, dir, request(dir, doc))
 	if second.result.Status != "success" || second.counters() != "2/0/0" {
 		t.Errorf("second run = %+v, %v", second.result, second.err)
+	}
+}
+
+func TestRebootInALoop(t *testing.T) {
+	dir := t.TempDir()
+	doc := document(`
+- name: s
+  action: ExecuteBash
+  loop: {forEach: [a, b]}
+  inputs: {commands: ['test -f {{ loop.value }} && { echo again {{ loop.value }}; exit 0; }', echo lost, 'touch {{ loop.value }}', exit 194]}
+- {name: r, action: Reboot, loop: {for: {start: 1, end: 2, updateBy: 1}}}
+- {name: t, action: ExecuteBash, inputs: {commands: ['echo "{{ build.s.outputs.stdout }}"']}}`)
+	for i := range 4 {
+		if tr := again(t, dir, request(dir, doc)); tr.err != nil || !tr.result.Reboot {
+			t.Fatalf("run %d = %+v, %v; want a reboot\n%s", i+1, tr.result, tr.err, tr.console)
+		}
+	}
+	last := again(t, dir, request(dir, doc))
+	if last.err != nil || last.result.Status != "success" || last.counters() != "3/0/0" {
+		t.Fatalf("last run = %+v, %v\n%s", last.result, last.err, last.console)
+	}
+	if got := last.stdout("build.t"); got != "again a\nagain b" {
+		t.Errorf("stdout of the loop = %q, want what each iteration printed after its reboot", got)
 	}
 }
 
