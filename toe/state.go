@@ -141,11 +141,22 @@ func (s *state) remove() error {
 	return nil
 }
 
-// bootID changes with every boot; it is empty where the system has none.
+// bootID changes with every boot of the machine or of the container; it is empty
+// where the system has none. A container has its host's kernel, so the start of
+// the first process is part of it.
 func bootID() string {
-	b, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	kernel, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {
 		return ""
 	}
-	return strings.TrimSpace(string(b))
+	init, err := os.ReadFile("/proc/1/stat")
+	if err != nil {
+		return ""
+	}
+	// The 22nd field is the start, the second a name in brackets. Source: proc(5).
+	fields := strings.Fields(string(init[bytes.LastIndexByte(init, ')')+1:]))
+	if len(fields) < 20 {
+		return ""
+	}
+	return strings.TrimSpace(string(kernel)) + "-" + fields[19]
 }
