@@ -9,7 +9,6 @@ package module
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"runtime"
@@ -282,7 +281,10 @@ func (t Type) convert(raw any) (any, bool) {
 func each(f func(context.Context, *Call, Values) error) func(context.Context, *Call) ([]Values, error) {
 	return func(ctx context.Context, c *Call) ([]Values, error) {
 		for _, in := range c.Inputs {
-			if err := errors.Join(ctx.Err(), f(ctx, c, in)); err != nil {
+			if ctx.Err() != nil {
+				return nil, context.Cause(ctx)
+			}
+			if err := f(ctx, c, in); err != nil {
 				return nil, err
 			}
 		}
