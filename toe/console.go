@@ -89,9 +89,9 @@ func (c *console) failure() error {
 }
 
 const (
-	tailLines    = 20      // of a failed step, for Failure.Tail
-	tailLineSize = 4 << 10 // bytes of each
-	maxStderr    = 1 << 20 // bytes of standard error in the failure block, the last ones
+	tailLines = 20       // of a failed step, for Failure.Tail
+	tailSize  = 64 << 10 // bytes that these lines may have
+	maxStderr = 1 << 20  // bytes of standard error in the failure block, the last ones
 )
 
 // stepConsole is the console of one step. It remembers the end of what the
@@ -101,7 +101,7 @@ type stepConsole struct {
 	silent bool
 	outer  *stepConsole // of the step that executes this one's document; nil: none does
 	mu     sync.Mutex
-	tail   []string
+	tail   []byte // of both streams, whole lines
 	stderr []byte
 }
 
@@ -120,15 +120,27 @@ func (c *stepConsole) remember(stream module.Stream, lines []byte) {
 	if stream == module.Stderr {
 		c.stderr = lastBytes(append(c.stderr, lines...), maxStderr)
 	}
-	for _, line := range lastLines(lines, tailLines) {
-		c.tail = append(c.tail, strings.ToValidUTF8(string(line[:min(len(line), tailLineSize)]), "\ufffd"))
-	}
-	if extra := len(c.tail) - tailLines; extra > 0 {
-		c.tail = append(c.tail[:0], c.tail[extra:]...)
+	c.tail = lastBytes(append(c.tail, lines...), tailSize)
+	if !bytes.HasSuffix(lines, []byte("\n")) {
+		c.tail = append(c.tail, '\n')
 	}
 	if c.outer != nil {
 		c.outer.remember(stream, lines)
 	}
+}
+
+// lastLines are the last lines that the step printed, oldest first.
+func (c *stepConsole) lastLines() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.tail) == 0 {
+		return nil
+	}
+	var lines []string
+	for line := range eachLine(c.tail[max(0, len(c.tail)-tailSize):]) {
+		lines = append(lines, strings.ToValidUTF8(string(line), "\ufffd"))
+	}
+	return lines[max(0, len(lines)-tailLines):]
 }
 
 // lastBytes drops the beginning of a text once it is twice as long as limit.
@@ -137,18 +149,4 @@ func lastBytes(b []byte, limit int) []byte {
 		return b
 	}
 	return append(b[:0], b[len(b)-limit:]...)
-}
-
-// lastLines are the last n lines of a text.
-func lastLines(text []byte, n int) [][]byte {
-	text = bytes.TrimSuffix(text, []byte("\n"))
-	start := len(text)
-	for ; n > 0 && start >= 0; n-- {
-		start = bytes.LastIndexByte(text[:start], '\n')
-	}
-	var out [][]byte
-	for line := range eachLine(text[start+1:]) {
-		out = append(out, line)
-	}
-	return out
 }

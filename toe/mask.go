@@ -80,28 +80,32 @@ func (m *mask) values(list []module.Values) []module.Values {
 	if m.replacer.Load() == nil {
 		return list
 	}
-	out := make([]module.Values, len(list))
-	for i, entry := range list {
-		out[i] = module.Values{}
-		for key, v := range entry {
-			out[i][key] = m.value(v)
-		}
-	}
-	return out
+	return mapTexts(list, m.text)
 }
 
-func (m *mask) value(v any) any {
+// mapTexts are the values with f applied to every text in them.
+func mapTexts(list []module.Values, f func(string) string) []module.Values {
+	return mapped(list, func(entry module.Values) module.Values {
+		out := module.Values{}
+		for key, v := range entry {
+			out[key] = mapText(v, f)
+		}
+		return out
+	})
+}
+
+func mapText(v any, f func(string) string) any {
 	switch v := v.(type) {
 	case string:
-		return m.text(v)
+		return f(v)
 	case []string:
-		return mapped(v, m.text)
+		return mapped(v, f)
 	case []module.Pair:
-		return mapped(v, func(p module.Pair) module.Pair { return module.Pair{Name: m.text(p.Name), Value: m.text(p.Value)} })
+		return mapped(v, func(p module.Pair) module.Pair { return module.Pair{Name: f(p.Name), Value: f(p.Value)} })
 	case map[string]string:
 		out := map[string]string{}
 		for key, text := range v {
-			out[key] = m.text(text)
+			out[key] = f(text)
 		}
 		return out
 	default: // numbers and booleans

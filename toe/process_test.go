@@ -149,28 +149,33 @@ func TestBackgroundChildOutlivesItsStep(t *testing.T) {
 }
 
 func TestMuchOutput(t *testing.T) {
-	const mib = 256
+	const mib = 64
 	if testing.Short() {
 		t.Skip("writes a large log")
 	}
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
 	tr := try(t, nil, document(fmt.Sprintf(`
 - {name: s, action: ExecuteBash, inputs: {commands: ['head -c %dM /dev/zero | tr "\0" "x" | fold -w 1000', 'head -c 20M /dev/zero | tr "\0" "y"']}}
-- {name: use, action: ExecuteBinary, inputs: {path: /bin/true, arguments: []}}`, mib)))
-	runtime.ReadMemStats(&after)
+- {name: use, action: CreateFile, inputs: [{path: kept, content: 'z{{ build.s.outputs.stdout }}'}]}`, mib)))
 	if tr.result.Status != "success" {
 		t.Fatalf("Run = %+v, %v", tr.result, tr.err)
 	}
-	out := tr.stdout("build.s")
-	if len(out) != 8<<20 || strings.Trim(out, "y") != "" {
-		t.Errorf("%d bytes were kept, want the last 8 MiB", len(out))
+	kept, err := os.ReadFile(filepath.Join(tr.dir, "kept"))
+	if err != nil || len(kept) != 1+8<<20 || strings.Trim(string(kept), "y") != "z" {
+		t.Errorf("%d bytes were kept, %v; want the last 8 MiB", len(kept)-1, err)
 	}
-	if !strings.Contains(tr.console, "only the last 8388608 bytes") {
-		t.Error("no warning about what was dropped")
+	if out := tr.stdout("build.s"); len(out) != 1<<20 || strings.Trim(out, "y") != "" {
+		t.Errorf("detailedoutput.json has %d bytes of it, want the last 1 MiB", len(out))
+	}
+	for _, warning := range []string{"only the last 8388608 bytes", "detailedoutput.json has only the last 1048576 bytes of a text of 8388608"} {
+		if !strings.Contains(tr.console, warning) {
+			t.Errorf("console.log does not warn: %q", warning)
+		}
 	}
 	if got := strings.Count(tr.console, "x") / (1 << 20); got != mib {
 		t.Errorf("console.log has %d MiB of the output, want %d", got, mib)
+	}
+	if got := strings.Count(tr.console, "y") >> 20; got != 20 {
+		t.Errorf("console.log has %d MiB of the long line, want 20", got)
 	}
 }
 

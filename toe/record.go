@@ -130,11 +130,33 @@ func (r *runRecord) finish(now time.Time) {
 	}
 }
 
+// Bounds of detailedoutput.json, all of which is in memory and written often.
+// console.log has everything.
+const (
+	maxRecordedText = 1 << 20  // bytes of a text, the last ones
+	maxRecorded     = 16 << 20 // bytes of all texts together; from then on
+	minRecordedText = 1 << 10  // bytes of a text are enough
+)
+
 // recording is how detailedoutput.json is kept up to date.
 type recording struct {
+	size int       // bytes of texts in it
 	err  error     // the first one
 	last time.Time // when the file was last written
 	took time.Duration
+}
+
+// shorten is the part of a text that goes into the record.
+func (r *recording) shorten(text string) string {
+	limit := maxRecordedText
+	if r.size >= maxRecorded {
+		limit = minRecordedText
+	}
+	if len(text) > limit {
+		text = text[len(text)-limit:]
+	}
+	r.size += len(text)
+	return text
 }
 
 // updateRecord writes detailedoutput.json before the run ends or pauses.

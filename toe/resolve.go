@@ -14,7 +14,10 @@ import (
 	"ingot.dev/ingot/toe/module"
 )
 
-const maxResolved = 8 << 20 // bytes of one resolved text: references to references could double it at every step
+// maxResolved bounds the resolved inputs of a step, in bytes: a document may
+// refer to a large output many times, and references to references could
+// double it at every step.
+const maxResolved = 2 * module.MaxCapture
 
 // unresolvedError is a reference without a value. Repeating the step does not
 // help unless the value was to be fetched.
@@ -37,12 +40,14 @@ type resolver struct {
 	phase     string
 	step      *Step
 	iteration *iteration        // nil: not in a loop
+	size      int               // bytes resolved for the inputs
 	memo      map[string]string // inputs of other steps and fetched values, by body: each is resolved once
 }
 
 // inputs resolves and converts the inputs of the resolver's step.
 func (r *resolver) inputs(ctx context.Context) ([]module.Values, error) {
 	text := func(t template) (string, error) { return r.text(ctx, t) }
+	r.size = 0
 	var out []module.Values
 	for _, entry := range r.step.inputs {
 		values := module.Values{}
@@ -71,8 +76,8 @@ func (r *resolver) text(ctx context.Context, t template) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		if b.Len()+len(text) > maxResolved {
-			return "", fmt.Errorf("the text is longer than %d bytes after its references are resolved", maxResolved)
+		if r.size += len(text); r.size > maxResolved {
+			return "", fmt.Errorf("the inputs have more than %d bytes when their references are resolved", maxResolved)
 		}
 		b.WriteString(text)
 	}

@@ -286,7 +286,7 @@ func (s *stepRun) finish(status string) {
 	}
 	s.record.Status, s.record.EndTime = status, stamp(s.run.options.Now())
 	if !s.step.DisableLogging {
-		s.record.Inputs, s.record.Outputs = s.recordedInputs(), entries(s.run.mask.values(s.outputs))
+		s.record.Inputs, s.record.Outputs = s.recordedInputs(), entries(s.recorded(s.outputs))
 	}
 }
 
@@ -294,13 +294,24 @@ func (s *stepRun) finish(status string) {
 // have no such thing, the declared ones.
 func (s *stepRun) recordedInputs() string {
 	if s.step.loop == nil && s.step.assertion == nil {
-		return entries(s.run.mask.values(s.inputs))
+		return entries(s.recorded(s.inputs))
 	}
 	var list []any
 	for _, n := range s.step.declared {
 		list = append(list, declared(n))
 	}
 	return entries(list)
+}
+
+// recorded are values as the record has them: without secrets, and bounded.
+func (s *stepRun) recorded(list []module.Values) []module.Values {
+	return mapTexts(s.run.mask.values(list), func(text string) string {
+		kept := s.run.recording.shorten(text)
+		if len(kept) < len(text) {
+			s.console.Printf(module.Warn, "detailedoutput.json has only the last %d bytes of a text of %d", len(kept), len(text))
+		}
+		return kept
+	})
 }
 
 // entries is a list of values as JSON. No inputs at all are an empty list.
@@ -342,7 +353,7 @@ func (s *stepRun) fail(err error) (outcome, error) {
 func (s *stepRun) failure(err error) *Failure {
 	f := &Failure{
 		Document: s.run.documents[s.run.state.Position.Document].Path, Phase: s.phase, Step: s.step.Name,
-		Action: s.step.Action, Message: s.record.FailureMessage, Tail: s.console.tail,
+		Action: s.step.Action, Message: s.record.FailureMessage, Tail: s.console.lastLines(),
 	}
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && exit.ExitCode() >= 0 {
 		code := exit.ExitCode()
