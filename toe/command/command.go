@@ -62,7 +62,7 @@ func New(name, version string) *cobra.Command {
 		RunE:          onlySubcommands,
 	}
 	command.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return Error{exitFailed, err} })
-	for _, sub := range []*cobra.Command{newRun(), newValidate(), newModules()} {
+	for _, sub := range []*cobra.Command{newRun(), newValidate(), newModules(), newSchema()} {
 		// The vendor's options have --version of every command, too.
 		sub.Version = version
 		command.AddCommand(sub)

@@ -41,7 +41,7 @@ func markdownModule(b *bufio.Writer, m *module.Module) {
 		fmt.Fprint(b, "\n| input | type | | |\n| --- | --- | --- | --- |\n")
 	}
 	for _, in := range m.Inputs {
-		row(b, "`"+in.Name+"`", string(in.Type), need(in), inputText(in))
+		row(b, "`"+in.Name+"`", string(in.Type), need(m, in), inputText(in))
 	}
 	if len(m.Outputs) > 0 {
 		fmt.Fprint(b, "\n| output | type | |\n| --- | --- | --- |\n")

@@ -1,9 +1,9 @@
 package command
 
 import (
-	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -69,6 +69,7 @@ type moduleInfo struct {
 	InputsShape    string       `json:"inputsShape"` // list, mapping or condition
 	InputsRequired bool         `json:"inputsRequired"`
 	Inputs         []inputInfo  `json:"inputs"`
+	OneOf          []string     `json:"oneOf,omitempty"` // exactly one of these inputs is needed
 	Outputs        []outputInfo `json:"outputs"`
 }
 
@@ -97,7 +98,7 @@ func describeAll(modules []*module.Module) []moduleInfo {
 
 func describe(m *module.Module) moduleInfo {
 	info := moduleInfo{
-		Name: m.Name, Description: m.Description, Platforms: m.Platforms, InputsShape: shape(m), InputsRequired: !m.Optional,
+		Name: m.Name, Description: m.Description, Platforms: m.Platforms, InputsShape: shape(m), InputsRequired: !m.Optional, OneOf: m.OneOf,
 		Inputs: []inputInfo{}, Outputs: []outputInfo{},
 	}
 	for _, in := range m.Inputs {
@@ -144,11 +145,16 @@ func attemptsText(m *module.Module) string {
 }
 
 // need is whether an input is required, or what its absence means.
-func need(in module.Input) string {
-	if in.Required {
+func need(m *module.Module, in module.Input) string {
+	switch {
+	case in.Required:
 		return "required"
+	case slices.Contains(m.OneOf, in.Name):
+		return "one of " + strings.Join(m.OneOf, ", ")
+	case in.Default == "":
+		return "optional"
 	}
-	return "default " + cmp.Or(in.Default, "none")
+	return "default " + in.Default
 }
 
 // inputText is the description of an input with its platforms.
@@ -182,7 +188,7 @@ func writeModules(w io.Writer, modules []*module.Module) error {
 		t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 		fmt.Fprintf(t, "\ninputs: %s\n", shapeText(m))
 		for _, in := range m.Inputs {
-			fmt.Fprintf(t, "  %s\t%s\t%s\t%s\n", in.Name, in.Type, need(in), inputText(in))
+			fmt.Fprintf(t, "  %s\t%s\t%s\t%s\n", in.Name, in.Type, need(m, in), inputText(in))
 		}
 		fmt.Fprint(t, "\noutputs:")
 		if len(m.Outputs) == 0 {
