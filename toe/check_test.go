@@ -94,7 +94,6 @@ func TestCheck(t *testing.T) {
 		{"duplicate key", document(bash) + "schemaVersion: 1\n", "Duplicate key 'schemaVersion'"},
 		{"tag", document(`- {name: a, action: ExecuteBash, inputs: {commands: [!Ref x]}}`), "Explicit tags such as !Ref are not allowed"},
 		{"merge", "schemaVersion: 1\nphases:\n- name: build\n  steps:\n  - &a {name: a, action: Reboot}\n  - {<<: *a, name: b}\n", ""},
-		{"module of another version", document(`- {name: a, action: ListFiles, inputs: [{path: /}]}`), "Action ListFiles is not supported by this version of Ingot yet"},
 		{"unknown action", document(`- {name: a, action: ExecuteBsh}`), "Unknown action 'ExecuteBsh' in step 'a' of phase 'build'; did you mean 'ExecuteBash'?"},
 		{"place behind an umlaut", document("- {name: a, action: CreateFile, inputs: [{path: 'ä {{ context:step }} {{ nope }}'}]}"), "5:73: phases[0].steps[0].inputs[0].path: Undefined reference '{{ nope }}'"},
 		{"not a mapping", "- a\n", "The document must be a mapping, not a list"},

@@ -94,7 +94,7 @@ func (c stepChecker) action() {
 	c.step.Action = v.Text
 	m := module.Find(v.Text)
 	if m == nil {
-		c.missingModule(v)
+		c.Errorf(v, "Unknown action '%s' in %s%s", v.Text, c.where(), yamldoc.DidYouMean(v.Text, module.Names()))
 		return
 	}
 	c.step.module = m
@@ -119,15 +119,4 @@ func (c stepChecker) once(m *module.Module) {
 		}
 	}
 	c.step.TimeoutSeconds, c.step.MaxAttempts = -1, 1
-}
-
-func (c stepChecker) missingModule(action *yamldoc.Node) {
-	if !module.NotBuilt(action.Text) {
-		c.Errorf(action, "Unknown action '%s' in %s%s", action.Text, c.where(), yamldoc.DidYouMean(action.Text, module.Names()))
-		return
-	}
-	c.Errorf(action, "Action %s is not supported by this version of Ingot yet", action.Text)
-	if isEmpty(c.node.Get("inputs")) {
-		c.noInputs(action.Text)
-	}
 }

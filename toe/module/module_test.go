@@ -223,7 +223,7 @@ func TestEveryModuleDescribesItself(t *testing.T) {
 		t.Error("modules are not in the order of their names")
 	}
 	for _, m := range all {
-		if m.Description == "" || len(m.Platforms) == 0 || m.Run == nil || module.Find(m.Name) != m || module.NotBuilt(m.Name) {
+		if m.Description == "" || len(m.Platforms) == 0 || m.Run == nil || module.Find(m.Name) != m {
 			t.Errorf("%s lacks a description, platforms or a function, or is listed wrongly", m.Name)
 		}
 		for _, in := range m.Inputs {

@@ -55,9 +55,3 @@ func Names() []string {
 	}
 	return names
 }
-
-// NotBuilt reports whether a name belongs to a module of the language that
-// this version does not have. Every one of them requires inputs.
-func NotBuilt(name string) bool { return notBuilt[name] }
-
-var notBuilt = map[string]bool{}
