@@ -25,7 +25,7 @@ func (c *Checker) add(s Severity, n *Node, format string, args []any) {
 	}
 	c.Findings = append(c.Findings, Finding{
 		Line: n.Line, Column: n.Column, Path: n.Path, Value: shorten(n.Text),
-		Message: fmt.Sprintf(format, args...), Severity: s,
+		Message: clip(fmt.Sprintf(format, args...), maxMessage), Severity: s,
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -85,32 +86,68 @@ func (fs Findings) Err() error {
 func (fs Findings) Print(w io.Writer, path string, document []byte) error {
 	lines := strings.Split(strings.TrimPrefix(string(document), "\ufeff"), "\n")
 	for _, f := range fs {
-		if _, err := fmt.Fprintf(w, "%s:%s\n", path, f); err != nil {
+		if _, err := fmt.Fprintf(w, "%s:%s\n", path, printable(f.String())); err != nil {
 			return err
 		}
 		if f.Line < 1 || f.Line > len(lines) {
 			continue
 		}
-		line := strings.TrimRight(lines[f.Line-1], "\r")
-		if _, err := fmt.Fprintf(w, "    %s\n    %s^\n", line, indent(line, f.Column-1)); err != nil {
+		line, before := excerpt(strings.TrimRight(lines[f.Line-1], "\r"), f.Column)
+		if _, err := fmt.Fprintf(w, "    %s\n    %s^\n", printable(line), indent(before)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// indent is white space as wide as the first n characters of line: tabs stay
-// tabs, so that the caret stands right whatever their width.
-func indent(line string, n int) string {
-	var b strings.Builder
-	for i := 0; i < n && line != ""; i++ {
-		r, size := utf8.DecodeRuneInString(line)
-		line = line[size:]
-		if r == '\t' {
-			b.WriteByte('\t')
-		} else {
-			b.WriteByte(' ')
-		}
+const maxExcerpt = 160 // bytes of a line that people can still look at
+
+// excerpt is a line, or the part of it around a column, and what of that
+// stands before the column.
+func excerpt(line string, column int) (part, before string) {
+	at := 0
+	for range column - 1 {
+		_, size := utf8.DecodeRuneInString(line[at:])
+		at += size
 	}
-	return b.String()
+	if len(line) <= maxExcerpt {
+		return line, line[:at]
+	}
+	from, to := max(0, at-maxExcerpt/2), min(len(line), at+maxExcerpt/2)
+	for !utf8.RuneStart(line[from]) {
+		from++
+	}
+	for to < len(line) && !utf8.RuneStart(line[to]) {
+		to++
+	}
+	part, before = line[from:to], line[from:at]
+	if from > 0 {
+		part, before = "…"+part, "…"+before
+	}
+	if to < len(line) {
+		part += "…"
+	}
+	return part, before
+}
+
+// indent is white space as wide as a text: tabs stay tabs, so that the caret
+// stands right whatever their width.
+func indent(before string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\t' {
+			return r
+		}
+		return ' '
+	}, before)
+}
+
+// printable shows control characters, which could do things to a terminal, as
+// something else.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) && r != '\n' && r != '\t' {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, text)
 }

@@ -24,6 +24,7 @@ const (
 	maxDepth    = 100    // nesting of lists and mappings
 	maxExpanded = 10_000 // nodes that aliases and merges may add
 	maxFindings = 1000   // more help nobody
+	maxMessage  = 2000   // bytes; it may quote the document
 )
 
 // Kind is the shape of a Node.
@@ -153,7 +154,7 @@ func (c *converter) errorf(n *yaml.Node, path, format string, args ...any) {
 	}
 	c.findings = append(c.findings, Finding{
 		Line: max(n.Line, 1), Column: max(n.Column, 1), Path: path, Value: shorten(n.Value),
-		Message: fmt.Sprintf(format, args...), Severity: Error,
+		Message: clip(fmt.Sprintf(format, args...), maxMessage), Severity: Error,
 	})
 }
 
@@ -282,15 +283,17 @@ func Join(path, key string) string {
 
 // shorten keeps a value fit for a message.
 func shorten(s string) string {
-	const limit = 80
 	s, _, _ = strings.Cut(s, "\n")
+	return clip(s, 80)
+}
+
+// clip cuts a text behind at most limit bytes.
+func clip(s string, limit int) string {
 	if len(s) <= limit {
 		return s
 	}
-	for limit := limit; limit > 0; limit-- {
-		if utf8.RuneStart(s[limit]) {
-			return s[:limit] + "…"
-		}
+	for !utf8.RuneStart(s[limit]) {
+		limit--
 	}
-	return ""
+	return s[:limit] + "…"
 }

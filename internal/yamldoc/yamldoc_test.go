@@ -101,6 +101,19 @@ func TestPrint(t *testing.T) {
 	}
 }
 
+func TestPrintBoundsLines(t *testing.T) {
+	line := strings.Repeat("ä", 300) + "Z" + strings.Repeat("ß", 300)
+	var b strings.Builder
+	findings := yamldoc.Findings{{Line: 1, Column: 301, Message: "bad \x1b[31m", Severity: yamldoc.Error}}
+	if err := findings.Print(&b, "f.yml", []byte(line)); err != nil {
+		t.Fatal(err)
+	}
+	want := "f.yml:1:301: bad \ufffd[31m\n    …" + strings.Repeat("ä", 40) + "Z" + strings.Repeat("ß", 40) + "…\n    " + strings.Repeat(" ", 41) + "^\n"
+	if diff := cmp.Diff(want, b.String()); diff != "" {
+		t.Errorf("Print (-want +got):\n%s", diff)
+	}
+}
+
 func TestNearest(t *testing.T) {
 	known := []string{"ExecuteBash", "ExecuteBinary", "CopyFile", "timeoutSeconds"}
 	tests := map[string]string{
