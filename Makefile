@@ -11,6 +11,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 # Bases and other things that are slow to make and the same for every checkout.
 CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/ingot
 TEST_BASE := $(CACHE)/debian-12.raw
+S3_SERVER := $(CURDIR)/bin/tools/versitygw
 AGENT := guest/agentbin/ingot-agent-linux-amd64
 
 .PHONY: build demo test bench lint generate deps clean
@@ -34,12 +35,16 @@ demo: deps build
 # test runs everything this machine can run and prints what it cannot.
 # `make test RUN=... PKG=./build/...` narrows it.
 PKG ?= ./...
-test: deps build $(TEST_BASE)
-	INGOT_TEST_BASE=$(TEST_BASE) $(GO) test -timeout 20m $(if $(RUN),-run '$(RUN)') $(PKG)
+test: deps build $(TEST_BASE) $(S3_SERVER)
+	INGOT_TEST_BASE=$(TEST_BASE) INGOT_TEST_S3SERVER=$(S3_SERVER) $(GO) test -timeout 20m $(if $(RUN),-run '$(RUN)') $(PKG)
 
 $(TEST_BASE): | build
 	mkdir -p $(CACHE)
 	bin/ingot base build debian-12 --out $@
+
+# The S3 server of tests, at the version of its go.mod.
+$(S3_SERVER): tools/s3server/go.mod
+	cd tools/s3server && GOBIN=$(dir $@) $(GO) install github.com/versity/versitygw/cmd/versitygw
 
 # bench prints the table of speed and memory, packer beside it.
 bench: deps build $(TEST_BASE)

@@ -24,6 +24,8 @@ const (
 	Bootstrap Need = "bootstrap" // mmdebstrap and the disk tools of a base build
 	Base      Need = "base"      // a bootable Debian disk, at INGOT_TEST_BASE
 	Boto3     Need = "boto3"     // python3 with boto3
+	Wine      Need = "wine"      // Wine, and what makes packages for Windows Installer and signs them
+	S3        Need = "s3"        // the S3 server of tools/s3server, at INGOT_TEST_S3SERVER
 )
 
 // For skips the test when a need is not met, or fails it when it is required.
@@ -43,6 +45,9 @@ func For(t testing.TB, needs ...Need) {
 
 // BaseDisk is the path of the bootable Debian disk that Base promises.
 func BaseDisk() string { return os.Getenv("INGOT_TEST_BASE") }
+
+// S3Server is the path of the program that S3 promises.
+func S3Server() string { return os.Getenv("INGOT_TEST_S3SERVER") }
 
 func required(n Need) bool {
 	names := strings.Split(os.Getenv("INGOT_TEST_REQUIRE"), ",")
@@ -75,10 +80,17 @@ func lacking(n Need) string {
 			return "INGOT_TEST_BASE does not name a disk; `make test` sets it"
 		}
 		return missingFile(BaseDisk())
+	case S3:
+		if S3Server() == "" {
+			return "INGOT_TEST_S3SERVER does not name a program; `make test` sets it"
+		}
+		return missingFile(S3Server())
 	case Boto3:
 		if err := exec.Command("python3", "-c", "import boto3").Run(); err != nil {
 			return "python3 cannot import boto3"
 		}
+	case Wine:
+		return missingTool("wine", "x86_64-w64-mingw32-ld", "wixl", "osslsigncode", "openssl")
 	default:
 		return "unknown need " + string(n)
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
+	"github.com/aws/smithy-go/logging"
 )
 
 // Client is the way to all services. It is safe for concurrent use.
@@ -70,6 +71,7 @@ func (c *Client) Close() {
 // more than that of the process.
 func (c *Client) environment() config.LoadOptionsFunc {
 	return func(o *config.LoadOptions) error {
+		o.Logger = logging.Nop{} // standard error belongs to the command
 		o.Region = c.first("AWS_REGION", "AWS_DEFAULT_REGION")
 		o.BaseEndpoint = c.first("AWS_ENDPOINT_URL")
 		o.EC2IMDSEndpoint = c.first("AWS_EC2_METADATA_SERVICE_ENDPOINT")
