@@ -142,7 +142,8 @@ func (c referenceChecker) undefined(n *yamldoc.Node, r *reference, why string) {
 func (c referenceChecker) chain(n *yamldoc.Node, r *reference) {
 	at, ok := c.document.find(r.phase, r.step)
 	if !ok {
-		c.undefined(n, r, "; there is no step '"+r.phase+"."+r.step+"'")
+		name := r.phase + "." + r.step
+		c.undefined(n, r, "; there is no step '"+name+"'"+yamldoc.DidYouMean(name, c.document.stepNames()))
 		return
 	}
 	if !at.before(c.at) {

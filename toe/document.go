@@ -79,6 +79,18 @@ type (
 	Findings = yamldoc.Findings
 )
 
+// stepNames are the names of all steps, with their phases, as references have
+// them.
+func (d *Document) stepNames() []string {
+	var names []string
+	for _, p := range d.Phases {
+		for _, s := range p.Steps {
+			names = append(names, p.Name+"."+s.Name)
+		}
+	}
+	return names
+}
+
 // eachReference calls f for every expression of the document.
 func (d *Document) eachReference(f func(*reference)) {
 	for _, p := range d.Phases {

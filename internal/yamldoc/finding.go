@@ -100,7 +100,7 @@ func (fs Findings) Print(w io.Writer, path string, document []byte) error {
 	return nil
 }
 
-const maxExcerpt = 160 // bytes of a line that people can still look at
+const maxExcerpt = 200 // bytes of a line that people can still look at
 
 // excerpt is a line, or the part of it around a column, and what of that
 // stands before the column.
@@ -113,7 +113,8 @@ func excerpt(line string, column int) (part, before string) {
 	if len(line) <= maxExcerpt {
 		return line, line[:at]
 	}
-	from, to := max(0, at-maxExcerpt/2), min(len(line), at+maxExcerpt/2)
+	from := min(max(0, at-maxExcerpt/2), len(line)-maxExcerpt)
+	to := from + maxExcerpt
 	for !utf8.RuneStart(line[from]) {
 		from++
 	}

@@ -11,15 +11,24 @@ func DidYouMean(name string, known []string) string {
 	return ""
 }
 
+// Bounds of the search, whose time grows with all of them: names are short,
+// and a long text is no misspelling.
+const (
+	maxName  = 64 // bytes
+	maxKnown = 256
+)
+
 // Nearest is the known name with the smallest edit distance to name, letter
 // case aside, if that is at most a third of its length.
 func Nearest(name string, known []string) string {
-	const longest = 128 // names are short; a long text is no misspelling
-	if len(name) > longest {
+	if len(name) > maxName {
 		return ""
 	}
 	best, bestDistance := "", -1
-	for _, k := range known {
+	for _, k := range known[:min(len(known), maxKnown)] {
+		if len(k) > maxName {
+			continue
+		}
 		d := distance(strings.ToLower(name), strings.ToLower(k))
 		if d <= (max(len(k), len(name))+2)/3 && (bestDistance < 0 || d < bestDistance) {
 			best, bestDistance = k, d

@@ -108,7 +108,7 @@ func TestPrintBoundsLines(t *testing.T) {
 	if err := findings.Print(&b, "f.yml", []byte(line)); err != nil {
 		t.Fatal(err)
 	}
-	want := "f.yml:1:301: bad \ufffd[31m\n    …" + strings.Repeat("ä", 40) + "Z" + strings.Repeat("ß", 40) + "…\n    " + strings.Repeat(" ", 41) + "^\n"
+	want := "f.yml:1:301: bad \ufffd[31m\n    …" + strings.Repeat("ä", 50) + "Z" + strings.Repeat("ß", 50) + "…\n    " + strings.Repeat(" ", 51) + "^\n"
 	if diff := cmp.Diff(want, b.String()); diff != "" {
 		t.Errorf("Print (-want +got):\n%s", diff)
 	}
