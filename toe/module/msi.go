@@ -183,13 +183,15 @@ func (m msi) execute(ctx context.Context, c *Call, path string) ([]Values, error
 		}
 	}
 	stdout, err := c.msiexec(ctx, m.arguments(path, log, in))
-	code, err := exitCode(err)
-	if err != nil {
+	code, exit := 0, (*exec.ExitError)(nil)
+	if errors.As(err, &exit) {
+		code = exit.ExitCode()
+	} else if err != nil {
 		return nil, err
 	}
 	out := []Values{{"logFile": log, "msiExitCode": int64(code), "stdout": stdout}}
 	if !slices.Contains(m.fine, code) {
-		return out, msiError(code)
+		return out, msiError{exit}
 	}
 	return out, m.reboot(c.Console, code, in.String("reboot"))
 }
@@ -243,15 +245,11 @@ func (m msi) reboot(console Console, code int, wish string) error {
 	return nil
 }
 
-// msiError is an exit code of failure.
-type msiError int
+// msiError is an exit code of failure in the words of §9.24.
+type msiError struct{ exit *exec.ExitError }
 
-func (e msiError) Error() string { return fmt.Sprintf("msiexec exited with code %d", int(e)) }
-
-// exitCode turns the exit status of a program that ran to its end into a number.
-func exitCode(err error) (int, error) {
-	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && exit.Exited() {
-		return exit.ExitCode(), nil
-	}
-	return 0, err
+func (e msiError) Error() string {
+	return fmt.Sprintf("msiexec exited with code %d", e.exit.ExitCode())
 }
+
+func (e msiError) Unwrap() error { return e.exit }
