@@ -3,54 +3,18 @@ package toe_test
 import (
 	"encoding/json"
 	"io/fs"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"testing"
 
 	"ingot.dev/ingot/toe"
+	"ingot.dev/ingot/toe/cloud/cloudtest"
 )
 
-// fakeStore is a fake of the parameter store: it knows GetParameter only.
-type fakeStore struct {
-	parameters map[string]string // SecureStrings by name
-	calls      atomic.Int32
-	failures   atomic.Int32 // calls that are still to fail
-}
-
-func (f *fakeStore) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	f.calls.Add(1)
-	var in struct{ Name string }
-	err := json.NewDecoder(r.Body).Decode(&in)
-	value, ok := f.parameters[in.Name]
-	w.Header().Set("Content-Type", "application/x-amz-json-1.1")
-	switch {
-	case err != nil || r.Header.Get("X-Amz-Target") != "AmazonSSM.GetParameter":
-		http.Error(w, "the fake knows GetParameter only", http.StatusNotImplemented)
-	case f.failures.Add(-1) >= 0:
-		w.WriteHeader(http.StatusBadRequest)
-		_ = json.NewEncoder(w).Encode(map[string]string{"__type": "InvalidKeyId", "message": "no such key"})
-	case !ok:
-		w.WriteHeader(http.StatusBadRequest)
-		_ = json.NewEncoder(w).Encode(map[string]string{"__type": "ParameterNotFound", "message": "there is no " + in.Name})
-	default:
-		_ = json.NewEncoder(w).Encode(map[string]any{"Parameter": map[string]string{"Name": in.Name, "Type": "SecureString", "Value": value}})
-	}
-}
-
-// use lets a run read the store.
-func (f *fakeStore) use(t *testing.T) func(*toe.Request) {
-	server := httptest.NewServer(f)
-	t.Cleanup(server.Close)
-	return func(r *toe.Request) {
-		r.Environment = map[string]string{
-			"AWS_ENDPOINT_URL_SSM": server.URL, "AWS_REGION": "us-east-1",
-			"AWS_ACCESS_KEY_ID": "fake", "AWS_SECRET_ACCESS_KEY": "fake",
-		}
-	}
+// in gives a run the fake cloud.
+func in(fake *cloudtest.Fake) func(*toe.Request) {
+	return func(r *toe.Request) { r.Environment = fake.Environment }
 }
 
 // wantHidden looks for a secret in everything that a run has written or told.
@@ -76,7 +40,10 @@ func (tr *trial) wantHidden(t *testing.T, secret string) {
 }
 
 func TestSecureString(t *testing.T) { // C53
-	store := &fakeStore{parameters: map[string]string{"/app/key": "s3cret", "/lines": "a\nb", "name-of-key": "/app/key"}}
+	fake := cloudtest.StartFake(t)
+	fake.SetParameter("/app/key", cloudtest.Parameter{Type: "SecureString", Value: "s3cret"})
+	fake.SetParameter("/lines", cloudtest.Parameter{Type: "String", Value: "a\nb"})
+	fake.SetParameter("name-of-key", cloudtest.Parameter{Type: "String", Value: "/app/key"})
 	const constants = "constants: [{Key: {type: string, value: /app/key}}]\n"
 	const steps = `
 - name: count
@@ -103,7 +70,7 @@ func TestSecureString(t *testing.T) { // C53
   inputs: {commands: ['echo {{ aws:ssm:/lines }}']}
   onFailure: Continue
 `
-	tr := try(t, store.use(t), constants+document(steps))
+	tr := try(t, in(fake), constants+document(steps))
 	if tr.err != nil || tr.counters() != "6/3/0" || tr.stdout("build.count") != "6" {
 		t.Errorf("Run = %s, error %v, count %q; want 6/3/0, 6\n%s", tr.counters(), tr.err, tr.stdout("build.count"), tr.console)
 	}
@@ -121,19 +88,47 @@ func TestSecureString(t *testing.T) { // C53
 
 // A value is fetched once in an attempt, and again in the next one.
 func TestParameterIsFetchedAgain(t *testing.T) {
-	store := &fakeStore{parameters: map[string]string{"/key": "value"}}
-	store.failures.Store(1)
-	tr := try(t, store.use(t), document(`
+	fake := cloudtest.StartFake(t)
+	dir := t.TempDir()
+	req := toe.Request{LogDirectory: dir, WorkingDirectory: dir, Environment: fake.Environment}
+	req.Documents = []toe.Source{{Path: "doc.yml", Data: []byte(document(`
 - name: s
   action: ExecuteBash
   maxAttempts: 2
   loop: {forEach: [a, b]}
-  inputs: {commands: ['echo {{ aws:ssm:/key }} {{ aws:ssm:/key }}']}
-- {name: none, action: ExecuteBash, inputs: {commands: ['echo {{ aws:ssm:/none }}']}}`))
-	if got, want := tr.stdout("build.s"), "***** *****\n***** *****"; got != want || store.calls.Load() != 3 {
-		t.Errorf("stdout = %q after %d calls, want %q after 3\n%s", got, store.calls.Load(), want, tr.console)
+  inputs: {commands: ['echo {{ aws:ssm:/key }} {{ aws:ssm:/key }} > {{ loop.value }}']}`))}}
+	const failed = "Step s attempt 1 of 2 failed: Iteration(s) [0] of the loop failed"
+	result, err := toe.Run(t.Context(), req, toe.Options{Observer: func(e toe.Event) {
+		if e.Message == failed {
+			fake.SetParameter("/key", cloudtest.Parameter{Type: "StringList", Value: "x,y"})
+		}
+	}})
+	if err != nil || result.Status != "success" || fake.Requests("GetParameter") != 2 {
+		t.Errorf("Run = %+v, %v after %d requests, want success after 2", result, err, fake.Requests("GetParameter"))
 	}
-	if got, want := tr.steps["build.none"].FailureMessage, "Unable to resolve '{{ aws:ssm:/none }}': reading parameter /none: ParameterNotFound: there is no /none"; got != want {
-		t.Errorf("failure = %q, want %q", got, want)
+	if got, err := os.ReadFile(filepath.Join(dir, "b")); string(got) != "x,y x,y\n" {
+		t.Errorf("file = %q, %v", got, err)
+	}
+}
+
+func TestCloudReferences(t *testing.T) {
+	fake := cloudtest.StartFake(t)
+	fake.SetMetadata("meta-data/placement/zone", "here-1")
+	fake.SetMetadata("dynamic/instance-identity/document", `{"accountId": "123456789012", "region": "here"}`)
+	tests := []struct{ reference, want, message string }{
+		{"aws:imds:placement/zone", "here-1", ""},
+		{"context:accountId", "123456789012", ""},
+		{"aws:imds:nothing", "", "Unable to resolve '{{ aws:imds:nothing }}': reading instance metadata nothing"},
+		{"aws:ssm:/none", "", "Unable to resolve '{{ aws:ssm:/none }}': reading parameter /none: ParameterNotFound: there is no parameter /none"},
+	}
+	for _, test := range tests {
+		tr := try(t, in(fake), document("- {name: s, action: CreateFile, inputs: {path: out, content: '{{ "+test.reference+" }}'}}"))
+		got, err := os.ReadFile(filepath.Join(tr.dir, "out"))
+		if string(got) != test.want || (err != nil) != (test.message != "") {
+			t.Errorf("%s = %q, %v; want %q", test.reference, got, err, test.want)
+		}
+		if message := tr.steps["build.s"].FailureMessage; !strings.HasPrefix(message, test.message) || test.message == "" && message != "" {
+			t.Errorf("%s: failure %q, want %q", test.reference, message, test.message)
+		}
 	}
 }
