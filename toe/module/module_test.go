@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"ingot.dev/ingot/toe/cloud"
 	"ingot.dev/ingot/toe/module"
 )
 
@@ -36,11 +37,16 @@ func (c *console) Output(stream module.Stream, lines []byte) {
 // call runs a module in a directory with inputs as a document writes them.
 func call(t testing.TB, name, dir string, entries ...map[string]string) ([]module.Values, error) {
 	t.Helper()
+	return callWith(t, cloud.New(os.LookupEnv), name, dir, entries...)
+}
+
+func callWith(t testing.TB, client *cloud.Client, name, dir string, entries ...map[string]string) ([]module.Values, error) {
+	t.Helper()
 	m := module.Find(name)
 	if m == nil {
 		t.Fatalf("no module %s", name)
 	}
-	c := &module.Call{Dir: dir, Env: os.Environ(), Console: &console{}}
+	c := &module.Call{Dir: dir, Env: os.Environ(), Console: &console{}, Cloud: client}
 	for _, entry := range entries {
 		values := module.Values{}
 		for key, text := range entry {
@@ -81,13 +87,25 @@ func tree(t testing.TB, dir string) map[string]string {
 		}
 		data, err := os.ReadFile(path)
 		rel, _ := filepath.Rel(dir, path)
-		out[rel] = string(data)
+		out[filepath.ToSlash(rel)] = string(data)
 		return err
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return out
+}
+
+// expectError compares an error with a part of it; an empty one stands for
+// success. What the system says has other words on Windows.
+func expectError(t *testing.T, err error, want string) {
+	t.Helper()
+	if runtime.GOOS == "windows" && err != nil && slices.Contains([]string{"no such file", "not a directory"}, want) {
+		return
+	}
+	if (err != nil) != (want != "") || err != nil && !strings.Contains(err.Error(), want) {
+		t.Errorf("error %v, want %q", err, want)
+	}
 }
 
 func TestFiles(t *testing.T) {
@@ -103,7 +121,6 @@ func TestFiles(t *testing.T) {
 		{name: "create UTF-32-BE", module: "CreateFile", entries: []entry{{"path": "u", "content": "A", "encoding": "utf32-BE"}}, want: map[string]string{"u": "\x00\x00\x00A"}},
 		{name: "create over", module: "CreateFile", entries: []entry{{"path": "a.txt"}}, want: map[string]string{"a.txt": ""}},
 		{name: "create not over", module: "CreateFile", entries: []entry{{"path": "a.txt", "overwrite": "false"}}, err: "a.txt already exists and overwrite is set to false"},
-		{name: "create unknown owner", module: "CreateFile", entries: []entry{{"path": "a.txt", "content": "AAA", "owner": "no-such-user"}}, err: "no-such-user"},
 		{name: "first entry stays", module: "CreateFile", entries: []entry{{"path": "n", "content": "n"}, {"path": "a.txt/below"}}, want: map[string]string{"n": "n"}, err: "not a directory"},
 		{name: "append", module: "AppendFile", entries: []entry{{"path": "a.txt", "content": "+"}}, want: map[string]string{"a.txt": "AAA+"}},
 		{name: "append to nothing", module: "AppendFile", entries: []entry{{"path": "none"}}, err: "no such file"},
@@ -121,7 +138,6 @@ func TestFiles(t *testing.T) {
 		{name: "C50 delete nothing", module: "DeleteFile", entries: []entry{{"path": "none"}}, err: "no such file"},
 		{name: "delete a folder", module: "DeleteFile", entries: []entry{{"path": "folder"}}, err: "is a folder; use DeleteFolder"},
 		{name: "wildcard elsewhere", module: "DeleteFile", entries: []entry{{"path": "fold*/x"}}, err: "no such file"},
-		{name: "permissions of a folder", module: "SetFilePermissions", entries: []entry{{"path": "folder", "permissions": "755"}}, err: "is a folder"},
 		{name: "create folder over a file", module: "CreateFolder", entries: []entry{{"path": "a.txt"}}, err: "not a directory"},
 		{name: "create folder again", module: "CreateFolder", entries: []entry{{"path": "folder"}}},
 		{name: "create folder not again", module: "CreateFolder", entries: []entry{{"path": "folder", "overwrite": "false"}}, err: "already exists"},
@@ -134,9 +150,7 @@ func TestFiles(t *testing.T) {
 				write(t, filepath.Join(dir, name), content)
 			}
 			_, err := call(t, test.module, dir, test.entries...)
-			if (err != nil) != (test.err != "") || err != nil && !strings.Contains(err.Error(), test.err) {
-				t.Errorf("error %v, want %q", err, test.err)
-			}
+			expectError(t, err, test.err)
 			for name, content := range test.want {
 				want[name] = content
 			}
@@ -197,9 +211,8 @@ func TestReadFile(t *testing.T) {
 		t.Errorf("outputs (-want +got), error %v:\n%s", err, diff)
 	}
 	for name, want := range map[string]string{"none": "no such file", ".": "is not a regular file", "bad": "not valid in the encoding", "large": "larger than 8388608 bytes"} {
-		if _, err := call(t, "ReadFile", dir, entry{"path": name}); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("reading %s: %v, want %q", name, err, want)
-		}
+		_, err := call(t, "ReadFile", dir, entry{"path": name})
+		expectError(t, err, want)
 	}
 	if _, err := call(t, "ReadFile", dir, entry{"path": "mark", "encoding": "utf16"}); err != nil {
 		t.Errorf("four bytes are two units of UTF-16: %v", err)
