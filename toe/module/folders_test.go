@@ -3,7 +3,6 @@ package module_test
 import (
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -78,9 +77,7 @@ func TestFolders(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, err := call(t, test.module, dir, test.entries...)
-			if (err != nil) != (test.err != "") || err != nil && !strings.Contains(err.Error(), test.err) {
-				t.Errorf("error %v, want %q", err, test.err)
-			}
+			expectError(t, err, test.err)
 			for name, content := range test.want {
 				want[name] = content
 			}

@@ -489,3 +489,24 @@ func TestCreateSymlink(t *testing.T) {
 	}
 	expectNames(t, dir, "new", "old", "real")
 }
+
+func TestOwnersAndPermissionsThatFail(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "file"), "old")
+	tests := []struct {
+		module string
+		entry  entry
+		err    string
+	}{
+		{"CreateFile", entry{"path": "file", "content": "new", "owner": "no-such-user"}, "no-such-user"},
+		{"SetFilePermissions", entry{"path": ".", "permissions": "755"}, "is a folder; use SetFolderPermissions"},
+		{"SetFolderPermissions", entry{"path": "file", "permissions": "755"}, "is not a folder"},
+		{"SetFolderOwner", entry{"path": "file", "owner": "0"}, "is not a folder"},
+		{"SetFolderOwner", entry{"path": "none", "owner": "0"}, "no such file"},
+	}
+	for _, test := range tests {
+		_, err := call(t, test.module, dir, test.entry)
+		expectError(t, err, test.err)
+	}
+	expectContent(t, filepath.Join(dir, "file"), "old")
+}

@@ -31,9 +31,29 @@ var setFileEncoding = Module{
 	}),
 }
 
-// convertFile writes a new file with the mode and owner of the old one and
-// renames it: a file with a fault stays as it was.
+// convertFile writes a new file and renames it: a file with a fault stays as
+// it was.
 func convertFile(ctx context.Context, path string, enc encoding) error {
+	to, err := openPlace(path)
+	if err != nil {
+		return err
+	}
+	defer to.dir.Close()
+	staged := to.beside()
+	err = staged.fillConverted(ctx, path, enc)
+	if err == nil {
+		err = staged.rename(to)
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("converting %s: %w", path, err), to.dir.RemoveAll(staged.name))
+	}
+	return nil
+}
+
+// fillConverted makes a file with the mode and owner of another and with its
+// content, converted. The other one is closed then: Windows replaces no open
+// file.
+func (p place) fillConverted(ctx context.Context, path string, enc encoding) error {
 	src, err := openRegular(path, os.O_RDONLY, 0)
 	if err != nil {
 		return err
@@ -43,24 +63,11 @@ func convertFile(ctx context.Context, path string, enc encoding) error {
 	if err != nil {
 		return err
 	}
-	to, err := openPlace(path)
+	dst, err := p.create()
 	if err != nil {
 		return err
 	}
-	defer to.dir.Close()
-	staged := to.beside()
-	dst, err := staged.create()
-	if err != nil {
-		return err
-	}
-	err = errors.Join(enc.convert(ctx, dst, src), copier{keep: true}.attributes(staged, dst, info), dst.Close())
-	if err == nil {
-		err = staged.rename(to)
-	}
-	if err != nil {
-		return errors.Join(fmt.Errorf("converting %s: %w", path, err), to.dir.Remove(staged.name))
-	}
-	return nil
+	return errors.Join(enc.convert(ctx, dst, src), copier{keep: true}.attributes(p, dst, info), dst.Close())
 }
 
 const convertPiece = 64 << 10 // bytes of text between two writes
