@@ -3,6 +3,7 @@ package toe_test
 import (
 	"bytes"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -124,6 +125,19 @@ func TestAliasBomb(t *testing.T) {
 	_, findings := toe.Check([]byte(b.String()), toe.CheckOptions{})
 	if err := findings.Err(); err == nil || !strings.Contains(err.Error(), "expand to more than 10000 nodes") {
 		t.Errorf("Check = %v", err)
+	}
+}
+
+// A document with more remarks than are kept still has its fault.
+func TestFaultBehindWarnings(t *testing.T) {
+	var steps strings.Builder
+	for i := range 900 {
+		fmt.Fprintf(&steps, "- {name: s%d, action: DeleteFile, inputs: {path: x, y1: 1, y2: 2}}\n", i)
+	}
+	steps.WriteString("- {name: last, action: ExecuteBash, inputs: {commands: ['{{ NoSuchName }}']}}")
+	doc, findings := toe.Check([]byte(document(steps.String())), toe.CheckOptions{Platform: "linux"})
+	if err := findings.Err(); doc != nil || err == nil || !strings.Contains(err.Error(), "NoSuchName") {
+		t.Errorf("Check = %v, %v; want the undefined reference", doc, err)
 	}
 }
 

@@ -56,7 +56,7 @@ type referenceChecker struct {
 func (c referenceChecker) value(v value) {
 	refs := c.finder(v.node)
 	for _, p := range v.text {
-		if p.ref != nil {
+		if p.ref != nil && !c.Full() {
 			c.reference(refs.find(p.text), p.ref)
 		}
 	}

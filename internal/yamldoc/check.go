@@ -11,7 +11,11 @@ import (
 // them. where names the mapping in messages, as in "step 'x' of phase 'y'".
 type Checker struct {
 	Findings Findings
+	kept     map[Severity]int // so that remarks never displace faults
 }
+
+// Full reports that no more faults are kept: looking for them is in vain.
+func (c *Checker) Full() bool { return c.kept[Error] >= maxFindings }
 
 // Errorf reports a fault of a value.
 func (c *Checker) Errorf(n *Node, format string, args ...any) { c.add(Error, n, format, args) }
@@ -20,9 +24,13 @@ func (c *Checker) Errorf(n *Node, format string, args ...any) { c.add(Error, n, 
 func (c *Checker) Warnf(n *Node, format string, args ...any) { c.add(Warning, n, format, args) }
 
 func (c *Checker) add(s Severity, n *Node, format string, args []any) {
-	if len(c.Findings) >= maxFindings {
+	if c.kept[s] >= maxFindings {
 		return
 	}
+	if c.kept == nil {
+		c.kept = map[Severity]int{}
+	}
+	c.kept[s]++
 	c.Findings = append(c.Findings, Finding{
 		Line: n.Line, Column: n.Column, Path: n.Path, Value: shorten(n.Text),
 		Message: clip(fmt.Sprintf(format, args...), maxMessage), Severity: s,

@@ -15,7 +15,7 @@ func DidYouMean(name string, known []string) string {
 // and a long text is no misspelling.
 const (
 	maxName  = 64 // bytes
-	maxKnown = 256
+	maxKnown = 128
 )
 
 // Nearest is the known name with the smallest edit distance to name, letter
