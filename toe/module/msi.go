@@ -147,8 +147,10 @@ func (m msi) fetch(ctx context.Context, c *Call) (path string, remove func() err
 	path = filepath.Join(dir, "package.msi")
 	c.Console.Printf(Info, "%s: downloading %s to %s", m.action, source, path)
 	if isURL(source) {
-		d := &download{url: source, path: path, overwrite: true, console: c.Console}
-		err = d.run(ctx)
+		var d *download
+		if d, err = newDownload(source, path, c.Console); err == nil {
+			err = d.run(ctx)
+		}
 	} else {
 		err = downloadObject(ctx, c, source, path)
 	}

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/url"
 	"os"
@@ -22,9 +23,12 @@ import (
 )
 
 const (
-	downloadTries = 5        // per entry (§9.10)
-	maxRedirects  = 10       // per try
-	maxDownload   = 64 << 30 // bytes; a server may send for ever
+	downloadTries = 5         // per entry (§9.10)
+	maxRedirects  = 10        // per try
+	maxDownload   = 64 << 30  // bytes; a server may send for ever
+	copySize      = 256 << 10 // bytes read at once
+	firstPause    = time.Second
+	maxSilence    = 2 * time.Minute // a connection that hangs is worth another try long before the step runs out of time
 )
 
 var webDownload = Module{
@@ -44,7 +48,7 @@ var webDownload = Module{
 	Run: func(ctx context.Context, c *Call) ([]Values, error) {
 		var done []string
 		run := each(func(ctx context.Context, c *Call, in Values) error {
-			d, err := newDownload(c, in)
+			d, err := entryDownload(c, in)
 			if err != nil {
 				return err
 			}
@@ -78,28 +82,36 @@ func checkAlgorithm(s string) error {
 
 // download is one entry.
 type download struct {
-	url       string
+	url       *url.URL
 	path      string
 	overwrite bool
 	newHash   func() hash.Hash // nil: nothing to verify
 	checksum  string
 	insecure  bool
 	console   Console
+	pause     time.Duration // before the second try; it doubles each time
+	silence   time.Duration // for which a server may send nothing
 }
 
-func newDownload(c *Call, in Values) (*download, error) {
-	d := &download{
-		url: in.String("source"), path: c.Path(in.String("destination")), overwrite: in.Bool("overwrite", true),
-		insecure: in.Bool("ignoreCertificateErrors", false), console: c.Console,
+// newDownload is a download that replaces what is there and verifies nothing.
+func newDownload(source, path string, console Console) (*download, error) {
+	u, err := url.Parse(source)
+	if err != nil {
+		return nil, err
 	}
+	return &download{url: u, path: path, overwrite: true, console: console, pause: firstPause, silence: maxSilence}, nil
+}
+
+func entryDownload(c *Call, in Values) (*download, error) {
+	d, err := newDownload(in.String("source"), c.Path(in.String("destination")), c.Console)
+	if err != nil {
+		return nil, err
+	}
+	d.overwrite, d.insecure = in.Bool("overwrite", true), in.Bool("ignoreCertificateErrors", false)
 	if endsInSeparator(in.String("destination")) {
-		u, err := url.Parse(d.url)
-		if err != nil {
-			return nil, err
-		}
-		name := path.Base(u.Path)
-		if name == "/" || name == "." || name == ".." || strings.HasSuffix(u.Path, "/") || filepath.Base(name) != name {
-			return nil, fmt.Errorf("%s has no file name; give the destination one", d.url)
+		name := path.Base(d.url.Path)
+		if name == "/" || name == "." || name == ".." || strings.HasSuffix(d.url.Path, "/") || filepath.Base(name) != name {
+			return nil, fmt.Errorf("%s has no file name; give the destination one", d.url.Redacted())
 		}
 		d.path = filepath.Join(d.path, name)
 	}
@@ -107,7 +119,7 @@ func newDownload(c *Call, in Values) (*download, error) {
 	case checksum != "" && algorithm != "":
 		d.newHash, d.checksum = algorithms[strings.ToUpper(algorithm)], strings.ToLower(checksum)
 	case checksum != algorithm:
-		c.Console.Printf(Warn, "WebDownload: %s is not verified: that needs both checksum and algorithm", d.url)
+		c.Console.Printf(Warn, "WebDownload: %s is not verified: that needs both checksum and algorithm", d.url.Redacted())
 	}
 	return d, nil
 }
@@ -118,7 +130,7 @@ func (d *download) run(ctx context.Context) error {
 			return err
 		}
 	}
-	if d.newHash != nil && d.verify(d.path) == nil {
+	if d.newHash != nil && d.isThere() {
 		d.console.Printf(Info, "WebDownload: %s is there already", d.path)
 		return nil
 	}
@@ -127,8 +139,7 @@ func (d *download) run(ctx context.Context) error {
 	}
 	client := d.client()
 	defer client.CloseIdleConnections()
-	pause := time.Second
-	for try := 1; ; try++ {
+	for try, pause := 1, d.pause; ; try, pause = try+1, 2*pause {
 		again, err := d.try(ctx, client)
 		if err == nil || !again || try == downloadTries || ctx.Err() != nil {
 			return err
@@ -136,7 +147,6 @@ func (d *download) run(ctx context.Context) error {
 		d.console.Printf(Warn, "WebDownload: try %d of %d: %v", try, downloadTries, err)
 		select {
 		case <-time.After(pause):
-			pause *= 2
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
@@ -161,26 +171,57 @@ var errRedirects = fmt.Errorf("more than %d redirects", maxRedirects)
 
 // try downloads once. again says whether another try may help.
 func (d *download) try(ctx context.Context, client *http.Client) (again bool, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, d.url, nil)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	silence := time.AfterFunc(d.silence, func() {
+		cancel(fmt.Errorf("downloading %s: the server sent nothing for %v", d.url.Redacted(), d.silence))
+	})
+	defer silence.Stop()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, d.url.String(), nil)
 	if err != nil {
 		return false, err
 	}
 	resp, err := client.Do(req)
 	if err != nil {
-		return !errors.Is(err, errRedirects), err
+		return !errors.Is(err, errRedirects), because(ctx, err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
 		s := resp.StatusCode
 		again = s == http.StatusRequestTimeout || s == http.StatusTooManyRequests || s >= 500
-		return again, fmt.Errorf("downloading %s: the server answered %s", d.url, resp.Status)
+		return again, fmt.Errorf("downloading %s: the server answered %s", d.url.Redacted(), resp.Status)
 	}
-	return d.save(ctx, resp.Body)
+	if resp.ContentLength > maxDownload {
+		return false, fmt.Errorf("downloading %s: %d bytes, more than %d", d.url.Redacted(), resp.ContentLength, int64(maxDownload))
+	}
+	again, err = d.save(audible{resp.Body, silence, d.silence})
+	return again, because(ctx, err)
+}
+
+// because replaces an error by the reason why ctx ended, if it did.
+func because(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+// audible puts off the end of the silence with everything it reads.
+type audible struct {
+	r       io.Reader
+	silence *time.Timer
+	limit   time.Duration
+}
+
+func (a audible) Read(p []byte) (int, error) {
+	n, err := a.r.Read(p)
+	a.silence.Reset(a.limit)
+	return n, err
 }
 
 // save writes beside the target, verifies and renames: a bad download leaves
 // the old file as it was.
-func (d *download) save(ctx context.Context, body io.Reader) (again bool, err error) {
+func (d *download) save(body io.Reader) (again bool, err error) {
 	f, err := os.CreateTemp(filepath.Dir(d.path), ".ingot-*")
 	if err != nil {
 		return false, err
@@ -190,15 +231,22 @@ func (d *download) save(ctx context.Context, body io.Reader) (again bool, err er
 			err = errors.Join(err, os.Remove(f.Name()))
 		}
 	}()
-	n, err := io.Copy(f, io.LimitReader(reader(ctx, body), maxDownload+1))
+	to := []io.Writer{f}
+	var digest hash.Hash
+	if d.newHash != nil {
+		digest = d.newHash()
+		to = append(to, digest)
+	}
+	n, err := io.CopyBuffer(io.MultiWriter(to...), io.LimitReader(body, maxDownload+1), make([]byte, copySize))
 	if err = errors.Join(err, f.Close()); err != nil {
-		return true, fmt.Errorf("downloading %s: %w", d.url, err)
+		writing := (*fs.PathError)(nil)
+		return !errors.As(err, &writing), fmt.Errorf("downloading %s: %w", d.url.Redacted(), err)
 	}
 	if n > maxDownload {
-		return false, fmt.Errorf("downloading %s: more than %d bytes", d.url, int64(maxDownload))
+		return false, fmt.Errorf("downloading %s: more than %d bytes", d.url.Redacted(), int64(maxDownload))
 	}
-	if err := d.verify(f.Name()); err != nil {
-		return false, fmt.Errorf("verifying %s: %w", d.url, err)
+	if err := d.verify(digest); err != nil {
+		return false, fmt.Errorf("verifying %s: %w", d.url.Redacted(), err)
 	}
 	if err := os.Chmod(f.Name(), 0o644); err != nil {
 		return false, err
@@ -206,22 +254,26 @@ func (d *download) save(ctx context.Context, body io.Reader) (again bool, err er
 	return false, os.Rename(f.Name(), d.path)
 }
 
-// verify compares the digest of a file; without a checksum any file will do.
-func (d *download) verify(file string) error {
-	if d.newHash == nil {
+// verify compares the digest of what was downloaded; nil needs no comparison.
+func (d *download) verify(digest hash.Hash) error {
+	if digest == nil {
 		return nil
 	}
-	f, err := os.Open(file)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	h := d.newHash()
-	if _, err := io.Copy(h, f); err != nil {
-		return err
-	}
-	if got := hex.EncodeToString(h.Sum(nil)); got != d.checksum {
+	if got := hex.EncodeToString(digest.Sum(nil)); got != d.checksum {
 		return fmt.Errorf("the checksum is %s, not %s", got, d.checksum)
 	}
 	return nil
+}
+
+// isThere reports that the destination has the right digest already. What
+// cannot be read is not there.
+func (d *download) isThere() bool {
+	f, err := openRegular(d.path, os.O_RDONLY, 0)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	digest := d.newHash()
+	_, err = io.Copy(digest, f)
+	return err == nil && d.verify(digest) == nil
 }
