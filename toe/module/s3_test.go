@@ -38,7 +38,7 @@ func TestS3Download(t *testing.T) {
 		{"one object", entry{"source": "s3://documents/one", "destination": "file"}, entry{"file": "content of one"}, ""},
 		{"replaced", entry{"source": "s3://documents/one", "destination": "there/old"}, entry{"there/old": "content of one"}, ""},
 		{"not replaced", entry{"source": "s3://documents/one", "destination": "there/old", "overwrite": "false"}, nil, `S3Download: File already exists and "overwrite" property for "destination" file is set to false. Cannot download.`},
-		{"missing folder", entry{"source": "s3://documents/one", "destination": "missing/file"}, nil, "missing"},
+		{"missing folder", entry{"source": "s3://documents/one", "destination": "missing/file"}, nil, "missing does not exist; create it first"},
 		{"folder", entry{"source": "s3://documents/one", "destination": "there"}, nil, "is a folder"},
 		{"folder form", entry{"source": "s3://documents/one", "destination": "there/"}, nil, "is a folder"},
 		{"prefix", entry{"source": "s3://documents/p/*", "destination": "there"}, entry{"there/a": "content of p/a", "there/q/b": "content of p/q/b"}, ""},

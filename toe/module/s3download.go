@@ -102,14 +102,17 @@ func (d *s3DownloadEntry) run(ctx context.Context) error {
 	if d.folderForm || isFolder(d.destination) {
 		return fmt.Errorf("%s is a folder; the destination of one object is a file", d.destination)
 	}
+	if err := needFolder(filepath.Dir(d.destination)); err != nil {
+		return err
+	}
 	return d.object(ctx, d.source.Key, d.destination)
 }
 
 // prefix downloads all objects below a folder. Nothing is downloaded if one of
 // them may not be.
 func (d *s3DownloadEntry) prefix(ctx context.Context, prefix string) error {
-	if !isFolder(d.destination) {
-		return fmt.Errorf("the folder %s does not exist; create it first", d.destination)
+	if err := needFolder(d.destination); err != nil {
+		return err
 	}
 	objects, err := d.bucket.Objects(ctx, prefix, maxObjects)
 	if err != nil {
@@ -130,6 +133,13 @@ func (d *s3DownloadEntry) prefix(ctx context.Context, prefix string) error {
 		})
 	}
 	return g.Wait()
+}
+
+func needFolder(path string) error {
+	if !isFolder(path) {
+		return fmt.Errorf("the folder %s does not exist; create it first", path)
+	}
+	return nil
 }
 
 // plan gives every object its file. What follows the last slash before the *
