@@ -47,7 +47,7 @@ func (l *loop) values(ctx context.Context, r *resolver) ([]string, error) {
 	return strings.Split(whole, l.delimiter), nil
 }
 
-// names reports whether a reference belongs to this loop.
+// owns reports whether a reference belongs to this loop.
 func (l *loop) owns(r *reference) bool {
 	return l != nil && r.kind == loopRef && (r.name == "loop" || r.name == l.name)
 }
@@ -72,8 +72,52 @@ func (i *iteration) text(p part) string {
 	}
 }
 
-// iterationError ends a loop. Its text names no details, which are in the log
-// (§7.5).
+// iterate runs the module for the values of the loop, after a reboot for those
+// that are left.
+func (s *stepRun) iterate(ctx context.Context, r *resolver) error {
+	values, err := s.step.loop.values(ctx, r)
+	if err = timedOut(ctx, err); err != nil {
+		s.console.Printf(module.Error, "%v", err)
+		return err
+	}
+	s.record.Loop = &loopRecord{Name: s.step.loop.name, Type: s.step.loop.kind, Iterations: len(values), FailedIterations: []int{}}
+	progress, outputs := &s.run.state.Step, merged{}
+	outputs.add(progress.Outputs)
+	defer func() {
+		s.outputs = outputs.values()
+		progress.Outputs = s.outputs
+	}()
+	for progress.Iteration < len(values) {
+		i := progress.Iteration
+		r.iteration = &iteration{s.step.loop, i, values[i]}
+		more, err := s.execute(ctx, r)
+		reboot := rebootOf(err)
+		switch {
+		case reboot != nil && reboot.Again:
+			return err
+		case reboot == nil && err != nil:
+			return s.failIteration(i, err)
+		}
+		outputs.add(more)
+		progress.Iteration++
+		if reboot != nil { // the step goes on with the next iteration, if there is one
+			return &module.Reboot{Again: progress.Iteration < len(values), Code: reboot.Code}
+		}
+	}
+	return nil
+}
+
+// failIteration ends a loop. A timeout is the loop's own; otherwise its message
+// has no details, which are in the log (§7.5).
+func (s *stepRun) failIteration(i int, err error) error {
+	s.record.Loop.FailedIterations = []int{i}
+	s.console.Printf(module.Error, "Iteration %d of the loop failed: %v", i, err)
+	if timeout := (*timeoutError)(nil); errors.As(err, &timeout) {
+		return err
+	}
+	return &iterationError{i, err}
+}
+
 type iterationError struct {
 	index int
 	err   error
@@ -82,23 +126,8 @@ type iterationError struct {
 func (e *iterationError) Error() string {
 	return fmt.Sprintf("Iteration(s) [%d] of the loop failed", e.index)
 }
-func (e *iterationError) Unwrap() error { return e.err }
 
-// endLoop says which iteration ended the loop of an attempt. A timeout is the
-// loop's own.
-func (s *stepRun) endLoop(err error) error {
-	i := s.run.state.Step.Iteration
-	timeout := (*timeoutError)(nil)
-	if err == nil || rebootOf(err) != nil {
-		return err
-	}
-	s.record.Loop.FailedIterations = []int{i}
-	s.console.Printf(module.Error, "Iteration %d of the loop failed: %v", i, err)
-	if errors.As(err, &timeout) {
-		return err
-	}
-	return &iterationError{i, err}
-}
+func (e *iterationError) Unwrap() error { return e.err }
 
 // merged are the outputs of iterations, joined key by key with line feeds.
 type merged []map[string][]byte

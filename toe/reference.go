@@ -183,9 +183,3 @@ func forbiddenMetadata(name string) bool {
 	first, _, _ := strings.Cut(strings.TrimPrefix(path.Clean("/"+strings.ToLower(name)), "/"), "/")
 	return first == "iam" || first == "identity-credentials"
 }
-
-// contextKeys are the names after "context:" (§6.9).
-var contextKeys = []string{
-	"executionId", "accountId", "region", "osPlatform", "osName", "osVersion",
-	"date", "dateTime", "uuid", "hostname", "phase", "step",
-}

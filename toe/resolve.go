@@ -1,15 +1,11 @@
 package toe
 
 import (
-	"bufio"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
-	"os"
 	"runtime"
 	"strings"
-	"time"
 
 	"ingot.dev/ingot/toe/module"
 )
@@ -185,69 +181,4 @@ func (r *resolver) chainedOutput(ref *reference) (string, error) {
 		return "", nil
 	}
 	return fmt.Sprint(value), nil
-}
-
-// context is a value about the run or the machine (§6.9).
-func (r *resolver) context(ctx context.Context, key string) (string, error) {
-	now := r.run.options.Now().UTC()
-	switch key {
-	case "executionId":
-		return r.run.state.Request.ExecutionID, nil
-	case "phase":
-		return r.phase, nil
-	case "step":
-		return r.step.Name, nil
-	case "date":
-		return now.Format(time.DateOnly), nil
-	case "dateTime":
-		return now.Format(time.RFC3339), nil
-	case "uuid":
-		return newUUID(), nil
-	case "hostname":
-		return os.Hostname()
-	case "osPlatform":
-		return runtime.GOOS, nil
-	case "osName":
-		return osRelease("NAME")
-	case "osVersion":
-		return osRelease("VERSION_ID")
-	case "region":
-		if v, ok := r.run.environment.lookup("AWS_REGION"); ok {
-			return v, nil
-		}
-		identity, err := r.run.cloud.Identity(ctx)
-		return identity.Region, err
-	default: // accountId
-		identity, err := r.run.cloud.Identity(ctx)
-		return identity.Account, err
-	}
-}
-
-// osRelease is a value of /etc/os-release, empty if it has none; elsewhere it
-// is empty, or the system's name.
-func osRelease(key string) (string, error) {
-	if runtime.GOOS != "linux" {
-		return map[string]string{"windows NAME": "Windows", "darwin NAME": "macOS"}[runtime.GOOS+" "+key], nil
-	}
-	f, err := os.Open("/etc/os-release")
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	lines := bufio.NewScanner(f)
-	for lines.Scan() {
-		if v, ok := strings.CutPrefix(lines.Text(), key+"="); ok {
-			return strings.Trim(v, `"'`), nil
-		}
-	}
-	return "", lines.Err()
-}
-
-// newUUID is a random UUID of version 4.
-func newUUID() string {
-	var b [16]byte
-	rand.Read(b[:]) // never fails
-	b[6] = b[6]&0x0f | 0x40
-	b[8] = b[8]&0x3f | 0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }

@@ -118,6 +118,7 @@ func TestCloudReferences(t *testing.T) {
 	tests := []struct{ reference, want, message string }{
 		{"aws:imds:placement/zone", "here-1", ""},
 		{"context:accountId", "123456789012", ""},
+		{"context:region", "us-east-1", ""},
 		{"aws:imds:nothing", "", "Unable to resolve '{{ aws:imds:nothing }}': reading instance metadata nothing"},
 		{"aws:ssm:/none", "", "Unable to resolve '{{ aws:ssm:/none }}': reading parameter /none: ParameterNotFound: there is no parameter /none"},
 	}
@@ -130,5 +131,15 @@ func TestCloudReferences(t *testing.T) {
 		if message := tr.steps["build.s"].FailureMessage; !strings.HasPrefix(message, test.message) || test.message == "" && message != "" {
 			t.Errorf("%s: failure %q, want %q", test.reference, message, test.message)
 		}
+	}
+}
+
+// In a build, the image says where the machine belongs.
+func TestIdentityOfABuild(t *testing.T) {
+	tr := try(t, func(r *toe.Request) {
+		r.Environment = map[string]string{"IMAGE_BUILD_VERSION_ARN": "arn:aws:imagebuilder:eu-north-1:123456789012:image/web/1.0.0/1"}
+	}, document("- {name: s, action: ExecuteBash, inputs: {commands: ['echo {{ context:accountId }} {{ context:region }}']}}"))
+	if got, want := tr.stdout("build.s"), "123456789012 eu-north-1"; got != want {
+		t.Errorf("stdout = %q, want %q", got, want)
 	}
 }

@@ -171,40 +171,6 @@ func (s *stepRun) attempt(ctx context.Context) (err error) {
 	return err
 }
 
-// iterate runs the module for the values of the loop, after a reboot for those
-// that are left.
-func (s *stepRun) iterate(ctx context.Context, r *resolver) error {
-	values, err := s.step.loop.values(ctx, r)
-	if err = timedOut(ctx, err); err != nil {
-		s.console.Printf(module.Error, "%v", err)
-		return err
-	}
-	s.record.Loop = &loopRecord{Name: s.step.loop.name, Type: s.step.loop.kind, Iterations: len(values), FailedIterations: []int{}}
-	progress, outputs := &s.run.state.Step, merged{}
-	outputs.add(progress.Outputs)
-	for ; progress.Iteration < len(values); progress.Iteration++ {
-		i := progress.Iteration
-		r.iteration = &iteration{s.step.loop, i, values[i]}
-		var more []module.Values
-		more, err = s.execute(ctx, r)
-		reboot := rebootOf(err)
-		done := err == nil || reboot != nil && !reboot.Again
-		if done {
-			outputs.add(more)
-		}
-		if done && reboot != nil && i+1 < len(values) {
-			progress.Iteration++
-			err = &module.Reboot{Again: true, Code: reboot.Code} // the same step, with its next iteration
-		}
-		if err != nil {
-			break
-		}
-	}
-	s.outputs = outputs.values()
-	progress.Outputs = s.outputs
-	return s.endLoop(err)
-}
-
 // execute resolves the inputs and runs the module.
 func (s *stepRun) execute(ctx context.Context, r *resolver) (outputs []module.Values, err error) {
 	if s.inputs, err = r.inputs(ctx); err != nil {
