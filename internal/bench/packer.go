@@ -78,13 +78,13 @@ func shell(commands ...string) provisioner {
 	return provisioner{"type": "shell", "inline": commands}
 }
 
-// reboot restarts the guest. Packer's SSH connection goes over QEMU's user
-// network, which answers for a guest that is down: left to itself, packer waits
-// for minutes in a handshake with nobody. So the connection is cut in the guest,
-// and the next commands come when the guest is up again.
+// reboot restarts the guest and goes on with then. Packer's SSH connection goes
+// over QEMU's user network, which answers for a guest that is down: left to
+// itself, packer waits for minutes in a handshake with nobody. So the connection
+// is cut in the guest, and packer waits before it tries again.
 func reboot(then provisioner) []provisioner {
 	cut := shell("systemd-run --quiet --on-active=1 systemctl reboot", "pkill -o sshd; pkill sshd")
-	cut["expect_disconnect"] = true
+	cut["expect_disconnect"], cut["skip_clean"] = true, true
 	then["pause_before"] = rebootTime
 	return []provisioner{cut, then}
 }

@@ -29,6 +29,11 @@ func (t *table) ratio(name string, value time.Duration, peerName string, peer ti
 	t.add(name, sec(value), fmt.Sprintf("%s %s", peerName, sec(peer)), fmt.Sprintf("%.3f", r), fmt.Sprintf("<= %.2f x", limit), r <= limit)
 }
 
+// compare adds a ratio without a bar.
+func (t *table) compare(name string, value time.Duration, peerName string, peer time.Duration) {
+	t.rows = append(t.rows, []string{name, sec(value), peerName + " " + sec(peer), fmt.Sprintf("%.3f", value.Seconds()/peer.Seconds()), "", ""})
+}
+
 func sec(d time.Duration) string { return fmt.Sprintf("%.2f s", d.Seconds()) }
 
 func (t *table) print(out io.Writer) {
