@@ -18,11 +18,20 @@ AGENT := guest/agentbin/ingot-agent-linux-amd64
 
 build: $(AGENT)
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ingot ./cmd/ingot
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/awstoe ./cmd/awstoe
+
+# The executor alone, for other machines, as in `make bin/awstoe-windows-amd64.exe`.
+bin/awstoe-%: FORCE
+	GOOS=$(word 1,$(subst -, ,$*)) GOARCH=$(basename $(word 2,$(subst -, ,$*))) \
+		$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./cmd/awstoe
 
 # Always run: go build decides what is stale.
 .PHONY: $(AGENT)
 $(AGENT):
 	GOOS=linux GOARCH=amd64 $(GO) build -trimpath -ldflags '-s -w' -o $@ ./cmd/ingot-agent
+
+.PHONY: FORCE
+FORCE: # go build decides what is stale
 
 # deps installs the Debian packages that builds and tests use.
 deps:

@@ -38,13 +38,13 @@ func markdownModule(b *bufio.Writer, m *module.Module) {
 	}
 	fmt.Fprintln(b)
 	if len(m.Inputs) > 0 {
-		fmt.Fprint(b, "\n| input | type | | |\n| --- | --- | --- | --- |\n")
+		fmt.Fprint(b, "\n| input | type | if absent | meaning |\n| --- | --- | --- | --- |\n")
 	}
 	for _, in := range m.Inputs {
 		row(b, "`"+in.Name+"`", string(in.Type), need(m, in), inputText(in))
 	}
 	if len(m.Outputs) > 0 {
-		fmt.Fprint(b, "\n| output | type | |\n| --- | --- | --- |\n")
+		fmt.Fprint(b, "\n| output | type | meaning |\n| --- | --- | --- |\n")
 	}
 	for _, o := range m.Outputs {
 		row(b, "`"+o.Name+"`", string(o.Type), o.Description)
