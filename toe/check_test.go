@@ -82,7 +82,7 @@ func TestCheck(t *testing.T) {
 		{"C27 soon", document(`- {name: a, action: UpdateOS, timeoutSeconds: soon}`), "Invalid value 'soon'"},
 		{"C27 attempts", document(`- {name: a, action: UpdateOS, maxAttempts: 0}`), "Invalid value '0' for 'maxAttempts'"},
 		{"C27 onFailure", document(`- {name: a, action: UpdateOS, onFailure: abort}`), "Invalid value 'abort' for 'onFailure'"},
-		{"C28 no inputs", document(`- {name: a, action: CreateFile, inputs: []}`), "Parsing step 'a' in phase 'build' failed.\nError: Action CreateFile has no inputs; it requires an 'inputs'"},
+		{"C28 no inputs", document(`- {name: a, action: S3Download, inputs: []}`), "Parsing step 'a' in phase 'build' failed.\nError: Action S3Download has no inputs; it requires an 'inputs'"},
 		{"C28 optional", document("- {name: u, action: UpdateOS}\n- {name: r, action: Reboot}"), ""},
 		{"C28 unknown key", document(`- {name: a, action: Reboot, timeoutSecond: 1}`), "Unknown field 'timeoutSecond' in step 'a' of phase 'build'; did you mean 'timeoutSeconds'?"},
 		{"C28 unknown input", document(`- {name: a, action: DeleteFile, inputs: [{path: x, forced: true}]}`), ""},
@@ -95,6 +95,14 @@ func TestCheck(t *testing.T) {
 		{"duplicate key", document(bash) + "schemaVersion: 1\n", "Duplicate key 'schemaVersion'"},
 		{"tag", document(`- {name: a, action: ExecuteBash, inputs: {commands: [!Ref x]}}`), "Explicit tags such as !Ref are not allowed"},
 		{"merge", "schemaVersion: 1\nphases:\n- name: build\n  steps:\n  - &a {name: a, action: Reboot}\n  - {<<: *a, name: b}\n", ""},
+		{"C54 metadata", document("- {name: a, action: Assert, inputs: {fileExists: '{{ aws:imds:iam/info }}'}}"), "Metadata path 'iam/info' is not allowed"},
+		{"C54 metadata in disguise", document("- {name: a, action: Assert, inputs: {fileExists: '{{ aws:imds:/IAM/../iam/x }}'}}"), "Metadata path '/IAM/../iam/x' is not allowed"},
+		{"C54 context", document("- {name: a, action: Assert, inputs: {fileExists: '{{ context:nope }}'}}"), "Undefined reference '{{ context:nope }}'"},
+		{"C54 imagebuilder", document("- {name: a, action: Assert, inputs: {fileExists: '{{ imagebuilder:buildDate }}'}}"), "Undefined reference '{{ imagebuilder:buildDate }}'"},
+		{"name of a parameter", document("- {name: a, action: Assert, inputs: {fileExists: '{{ aws:ssm:resolve(Nope) }}'}}"), "Undefined reference '{{ aws:ssm:resolve(Nope) }}'"},
+		{"C44 attempts", document(`- {name: a, action: ExecuteDocument, maxAttempts: 2, inputs: {document: x}}`), "Invalid value '2' for 'maxAttempts' in step 'a' of phase 'build'; it must be 1 for action ExecuteDocument"},
+		{"C44 timeout", document(`- {name: a, action: ExecuteDocument, timeoutSeconds: 60, inputs: {document: x}}`), "Invalid value '60' for 'timeoutSeconds'"},
+		{"once, said twice", document(`- {name: a, action: ExecuteDocument, timeoutSeconds: -1, maxAttempts: 1, inputs: {document: x}}`), ""},
 		{"unknown action", document(`- {name: a, action: ExecuteBsh}`), "Unknown action 'ExecuteBsh' in step 'a' of phase 'build'; did you mean 'ExecuteBash'?"},
 		{"place behind an umlaut", document("- {name: a, action: CreateFile, inputs: [{path: 'ä {{ context:step }} {{ nope }}'}]}"), "5:73: phases[0].steps[0].inputs[0].path: Undefined reference '{{ nope }}'"},
 		{"not a mapping", "- a\n", "The document must be a mapping, not a list"},
@@ -112,6 +120,57 @@ func TestCheck(t *testing.T) {
 				t.Errorf("Check = %v, %v; want one error with %q", doc, errs, test.want)
 			}
 		})
+	}
+}
+
+// wantError checks steps that have exactly one fault, or none if want is empty.
+func wantError(t *testing.T, name, platform, steps, want string) {
+	t.Helper()
+	_, findings := toe.Check([]byte(document(steps)), toe.CheckOptions{Platform: platform})
+	errs := findings.Errors()
+	if want == "" && len(errs) > 0 || want != "" && (len(errs) != 1 || !strings.Contains(errs[0].Message, want)) {
+		t.Errorf("%s: Check(%s) = %v, want one error with %q", name, steps, errs, want)
+	}
+}
+
+// Inputs that are mappings and lists of mappings, on Windows where most are.
+func TestCheckInputShapes(t *testing.T) {
+	msi := func(properties string) string {
+		return "- {name: i, action: InstallMSI, inputs: {path: a.msi, properties: " + properties + "}}\n"
+	}
+	nested := func(parameters string) string {
+		return "- {name: d, action: ExecuteDocument, inputs: {document: x, parameters: " + parameters + "}}"
+	}
+	registry := func(value string) string {
+		return "- {name: r, action: SetRegistry, inputs: {path: 'HKLM:\\A', name: n, type: SZ, value: " + value + "}}"
+	}
+	use := func(reference string) string {
+		return "- {name: u, action: CreateFile, inputs: {path: '{{ build.i.inputs." + reference + " }}'}}"
+	}
+	tests := []struct{ name, steps, want string }{ // want is part of the only error; empty: none
+		{"mapping", msi("{A: '{{ context:step }}', B: 1}"), ""},
+		{"mapping with a null", msi("{A: }"), ""},
+		{"text for a mapping", msi("A=1"), "Field 'properties' in the inputs of action InstallMSI must be a mapping of strings"},
+		{"list in a mapping", msi("{A: [1]}"), "Field 'properties.A' in the inputs of action InstallMSI must be a string"},
+		{"reference in a mapping", msi("{A: '{{ Nope }}'}"), "Undefined reference '{{ Nope }}'"},
+		{"key of a mapping", msi("{A: 1}") + use("properties.A"), ""},
+		{"no such key", msi("{A: 1}") + use("properties.B"), "the step declares no such input"},
+		{"whole mapping", msi("{A: 1}") + use("properties"), "the input is a mapping, only a single text can be referenced"},
+		{"key of a text", msi("{A: 1}") + use("path.A"), "the step declares no such input"},
+		{"misspelled input", msi("{A: 1}") + use("pth"), "the step declares no such input; did you mean 'path'?"},
+		{"pairs", nested("[{name: a, value: '{{ context:step }}'}]"), ""},
+		{"pair without a value", nested("[{name: a}]"), "Missing required field 'value' in 'parameters[0]' of the inputs of action ExecuteDocument"},
+		{"mapping for pairs", nested("{a: b}"), "Field 'parameters' in the inputs of action ExecuteDocument must be a list of name and value"},
+		{"text in pairs", nested("[a]"), "Field 'parameters[0]' in the inputs of action ExecuteDocument must be a mapping with name and value"},
+		{"list in a pair", nested("[{name: a, value: [b]}]"), "Field 'parameters[0].value' in the inputs of action ExecuteDocument must be a string"},
+		{"scalar", registry("5"), ""},
+		{"list of scalars", registry("[a, 5]"), ""},
+		{"mapping for scalars", registry("{a: b}"), "Field 'value' in the inputs of action SetRegistry must be a string, number or list"},
+		{"both of two", "- {name: p, action: ExecutePowerShell, inputs: {commands: [a], file: b.ps1}}", "Action ExecutePowerShell needs exactly one of the inputs commands, file, not 2"},
+		{"none of two", "- {name: p, action: ExecutePowerShell, inputs: {other: b}}", "Action ExecutePowerShell needs exactly one of the inputs commands, file, not 0"},
+	}
+	for _, test := range tests {
+		wantError(t, test.name, "windows", test.steps, test.want)
 	}
 }
 

@@ -184,10 +184,7 @@ func TestCheckCondition(t *testing.T) {
 	}
 	for _, test := range tests {
 		for _, steps := range []string{assertion(test.condition), "- {name: s, action: Reboot, if: " + test.condition + "}"} {
-			_, findings := toe.Check([]byte(document(steps)), toe.CheckOptions{Platform: "linux"})
-			if errs := findings.Errors(); len(errs) != 1 || !strings.Contains(errs[0].Message, test.want) {
-				t.Errorf("%s: Check(%s) = %v, want one error with %q", test.name, steps, errs, test.want)
-			}
+			wantError(t, test.name, "linux", steps, test.want)
 		}
 	}
 }
@@ -203,11 +200,7 @@ func TestCheckConditional(t *testing.T) {
 		{"unknown key", `{fileExists: a, thn: Skip}`, "Unknown field 'thn' in a condition of step 's' of phase 'build'; did you mean 'then'?"},
 	}
 	for _, test := range tests {
-		doc := document("- {name: s, action: Reboot, if: " + test.conditional + "}")
-		_, findings := toe.Check([]byte(doc), toe.CheckOptions{Platform: "linux"})
-		if errs := findings.Errors(); len(errs) != 1 || !strings.Contains(errs[0].Message, test.want) {
-			t.Errorf("%s: Check = %v, want one error with %q", test.name, errs, test.want)
-		}
+		wantError(t, test.name, "linux", "- {name: s, action: Reboot, if: "+test.conditional+"}", test.want)
 	}
 }
 

@@ -397,7 +397,13 @@ func sortTail(f *toe.Failure) *toe.Failure {
 func TestDisableLogging(t *testing.T) {
 	tr := try(t, nil, document(`
 - {name: a, action: ExecuteBash, disableLogging: true, inputs: {commands: ['echo sec''r''et']}}
-- {name: b, action: ExecuteBash, disableLogging: true, inputs: {commands: ['test {{ build.a.outputs.stdout }} = secret']}}`))
+- {name: b, action: ExecuteBash, disableLogging: true, inputs: {commands: ['test {{ build.a.outputs.stdout }} = secret']}}
+- name: c
+  action: Assert
+  disableLogging: true
+  if: {stringEquals: secret, value: '{{ build.a.outputs.stdout }}'}
+  loop: {forEach: ['{{ build.a.outputs.stdout }}']}
+  inputs: {stringEquals: '{{ loop.value }}', value: '{{ build.a.outputs.stdout }}'}`))
 	if tr.result.Status != "success" {
 		t.Fatalf("Run = %+v: the output must be there for later steps", tr.result)
 	}
@@ -431,5 +437,35 @@ func TestEventsHaveTheirPlace(t *testing.T) {
 	}
 	if diff := cmp.Diff(tr.console, strings.Join(lines, "\n")+"\n"); diff != "" {
 		t.Errorf("console.log and events differ (-log +events):\n%s", diff)
+	}
+}
+
+func TestUnknownInputIsTold(t *testing.T) { // C28
+	tr := try(t, nil, document("- {name: s, action: DeleteFile, inputs: [{path: none*, forced: true}]}"))
+	log, err := os.ReadFile(filepath.Join(tr.result.LogURL, "application.log"))
+	if want := "Unknown input 'forced' of action DeleteFile is ignored"; tr.result.Status != "success" || !strings.Contains(string(log), want) {
+		t.Errorf("Run = %+v, application.log (%v) lacks %q:\n%s", tr.result, err, want, log)
+	}
+}
+
+func TestChainingFile(t *testing.T) {
+	tr := try(t, nil, document(`
+- {name: a, action: ExecuteBash, inputs: {commands: [echo 1]}}
+- {name: b, action: CreateFile, inputs: [{path: x}, {path: y, content: '{{ build.a.outputs.stdout }}'}]}
+- name: c
+  action: Assert
+  if: {stringEquals: '1', value: '{{ build.a.outputs.stdout }}'}
+  loop: {forEach: ['{{ build.b.inputs[1].path }}']}
+  inputs: {fileExists: '{{ build.b.inputs.path }}'}`))
+	data, err := os.ReadFile(filepath.Join(tr.result.LogURL, "chaining.json"))
+	if err != nil || tr.result.Status != "success" {
+		t.Fatalf("Run = %+v, %v", tr.result, err)
+	}
+	var got map[string][]string
+	if err := json.Unmarshal(data, &got); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[string][]string{"build.a": {"outputs.stdout"}, "build.b": {"inputs.path"}}, got); diff != "" {
+		t.Errorf("chaining.json (-want +got):\n%s", diff)
 	}
 }

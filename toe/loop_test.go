@@ -205,10 +205,7 @@ func TestCheckLoop(t *testing.T) {
 		{"list as an item", `{forEach: {list: [a]}}`, "Field 'list' in the 'forEach' of step 's' of phase 'build' must be a string"},
 	}
 	for _, test := range tests {
-		_, findings := toe.Check([]byte(document(looped(test.loop, "echo"))), toe.CheckOptions{Platform: "linux"})
-		if errs := findings.Errors(); len(errs) != 1 || !strings.Contains(errs[0].Message, test.want) {
-			t.Errorf("%s: Check = %v, want one error with %q", test.name, errs, test.want)
-		}
+		wantError(t, test.name, "linux", looped(test.loop, "echo"), test.want)
 	}
 }
 
@@ -223,10 +220,6 @@ func TestLoopsOfADocument(t *testing.T) {
 		{"input with another loop's variable", of("{{ build.p.inputs.content }}"), ""},
 	}
 	for _, test := range tests {
-		_, findings := toe.Check([]byte(document(test.steps)), toe.CheckOptions{Platform: "linux"})
-		errs := findings.Errors()
-		if test.want == "" && len(errs) > 0 || test.want != "" && (len(errs) != 1 || !strings.Contains(errs[0].Message, test.want)) {
-			t.Errorf("%s: Check = %v, want one error with %q", test.name, errs, test.want)
-		}
+		wantError(t, test.name, "linux", test.steps, test.want)
 	}
 }
