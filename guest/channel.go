@@ -3,12 +3,9 @@ package guest
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"io/fs"
 	"net"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 )
@@ -18,33 +15,11 @@ func OpenChannel(ctx context.Context, channel string) (net.Conn, error) {
 	if path, ok := strings.CutPrefix(channel, "unix:"); ok {
 		return new(net.Dialer).DialContext(ctx, "unix", path)
 	}
-	path, err := findPort("/sys/class/virtio-ports", channel)
-	if err != nil {
-		return nil, err
-	}
-	f, err := os.OpenFile("/dev/"+path, os.O_RDWR, 0)
+	f, err := openPort(channel)
 	if err != nil {
 		return nil, err
 	}
 	return fileConn{f}, nil
-}
-
-// findPort returns the device name of a virtio port, without the help of udev.
-func findPort(class, name string) (string, error) {
-	ports, err := filepath.Glob(filepath.Join(class, "*", "name"))
-	if err != nil {
-		return "", err
-	}
-	for _, p := range ports {
-		text, err := os.ReadFile(p)
-		if err != nil {
-			return "", err
-		}
-		if strings.TrimSpace(string(text)) == name {
-			return filepath.Base(filepath.Dir(p)), nil
-		}
-	}
-	return "", fmt.Errorf("virtio port %s: %w", name, fs.ErrNotExist)
 }
 
 // fileConn makes a connection of a character device.

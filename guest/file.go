@@ -9,8 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-
-	"golang.org/x/sys/unix"
 )
 
 // putFile writes a file beside its place and renames it, so that nobody sees half of it.
@@ -58,7 +56,7 @@ func getFile(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	// Without O_NONBLOCK a FIFO would hold the open until somebody writes.
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	f, err := os.OpenFile(path, os.O_RDONLY|nonblock, 0)
 	if err != nil {
 		refuse(w, err)
 		return
@@ -123,7 +121,7 @@ func writeTree(w io.Writer, root *os.Root) error {
 // writeTreeFile writes a file at the size it has now; what is appended
 // meanwhile is left out.
 func writeTreeFile(out *tar.Writer, root *os.Root, name string) error {
-	f, err := root.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	f, err := root.OpenFile(name, os.O_RDONLY|nonblock, 0)
 	if err != nil {
 		return err
 	}

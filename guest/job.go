@@ -15,7 +15,6 @@ import (
 	"regexp"
 	"strconv"
 	"sync"
-	"syscall"
 	"time"
 
 	"ingot.dev/ingot/toe"
@@ -27,8 +26,6 @@ const (
 	// Children that a command leaves behind may hold its output open; they are
 	// not waited for longer.
 	leftoverOutput = 2 * time.Second
-	// safePath finds the tools of any distribution.
-	safePath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 )
 
 var jobID = regexp.MustCompile(`^[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}$`)
@@ -166,13 +163,12 @@ func (s *Server) command(w http.ResponseWriter, r *http.Request) {
 // is of the writing.
 func execCommand(ctx context.Context, cmd Command, stdin io.Reader, sp *spool) error {
 	c := exec.CommandContext(ctx, cmd.Args[0], cmd.Args[1:]...)
-	c.Env = append([]string{safePath, "HOME=/root", "LANG=C.UTF-8"}, cmd.Env...)
+	c.Env = append(commandEnvironment(), cmd.Env...)
 	c.Dir = cmd.Dir
 	if c.Dir == "" {
 		c.Dir = "/"
 	}
-	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	c.Cancel = func() error { return syscall.Kill(-c.Process.Pid, syscall.SIGKILL) }
+	endWithChildren(c)
 	c.WaitDelay = leftoverOutput
 	exit, err := runPiped(c, stdin, func(stream, line string) error {
 		return sp.append(Event{Stream: stream, Line: line})
@@ -226,18 +222,17 @@ func runPiped(c *exec.Cmd, stdin io.Reader, emit func(stream, line string) error
 	for i := 1; i < len(ends); i += 2 {
 		ends[i].Close()
 	}
-	for i := 0; i < len(ends); i += 2 {
-		ends[i].SetReadDeadline(time.Now().Add(leftoverOutput))
-	}
+	cut := time.AfterFunc(leftoverOutput, func() {
+		for i := 0; i < len(ends); i += 2 {
+			ends[i].Close() // ends a read under way, and pipes of Windows take no deadline
+		}
+	})
+	defer cut.Stop()
 	readers.Wait()
 	if c.ProcessState == nil {
 		return 126, waitErr
 	}
-	status := c.ProcessState.Sys().(syscall.WaitStatus)
-	if status.Signaled() {
-		return 128 + int(status.Signal()), nil
-	}
-	return status.ExitStatus(), nil
+	return exitStatus(c.ProcessState), nil
 }
 
 func startStatus(err error) int {

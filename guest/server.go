@@ -15,7 +15,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"ingot.dev/ingot/guest/sanitize"
 	"ingot.dev/ingot/toe"
 )
 
@@ -168,27 +167,15 @@ func (s *Server) clearState(p Power) error {
 	if p != PowerOff {
 		return nil
 	}
+	s.mu.Lock()
+	for _, j := range s.jobs {
+		j.spool.f.Close() // Windows removes no file that is open
+	}
+	s.mu.Unlock()
 	if err := os.RemoveAll(s.StateDirectory); err != nil {
 		return fmt.Errorf("removing the agent's state: %w", err)
 	}
 	return nil
-}
-
-// sanitizeGuest cleans up and streams what was done; the last event's Exit is 1
-// when something could not be.
-func sanitizeGuest(w http.ResponseWriter, r *http.Request) {
-	out := eventWriter{w: w}
-	opts := sanitize.Options{Root: "/", WorkingDirectory: r.FormValue("workingDirectory")}
-	err := sanitize.Run(r.Context(), opts, func(line string) {
-		for _, l := range splitLine(line) {
-			out.write(Event{Stream: "stdout", Line: l})
-		}
-	})
-	exit := 0
-	if err != nil {
-		exit = 1
-	}
-	out.write(Event{Exit: &exit})
 }
 
 // answer writes v as JSON.

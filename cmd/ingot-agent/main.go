@@ -16,7 +16,6 @@ import (
 	"os/signal"
 	"syscall"
 
-	"ingot.dev/ingot/compute/qemu/initramfs"
 	"ingot.dev/ingot/guest"
 	"ingot.dev/ingot/toe"
 )
@@ -25,9 +24,7 @@ var version = "devel" // set by the linker
 
 func main() {
 	log.SetFlags(0)
-	if initramfs.IsInit() {
-		log.Fatal(initramfs.Main())
-	}
+	handOver()
 	dir := flag.String("dir", guest.RunDirectory, "folder with the agent's configuration")
 	state := flag.String("state", guest.StateDirectory, "folder on disk for what outlives a reboot")
 	flag.Parse()

@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package sanitize removes from a Linux instance what must not be in an image
 // made from it: host keys, the machine's id, logs, what cloud-init remembers.
 //

@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package initramfs is the first process of a virtual machine that boots its
 // kernel directly: it loads the virtio modules, mounts the image's root, puts
 // the agent into its /run and hands over to the image's own init. Nothing of it

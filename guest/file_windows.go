@@ -1,0 +1,4 @@
+package guest
+
+// nonblock is for FIFOs, which are no files in Windows.
+const nonblock = 0
