@@ -3,6 +3,7 @@ package command
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -109,23 +110,32 @@ func TestReboot(t *testing.T) {
 
 func TestValidate(t *testing.T) {
 	documents := map[string]string{"hi.yml": sayHi, "bad.yml": "schemaVersion: 2\nphases: []\n"}
+	valid := func(names string) string {
+		return fmt.Sprintf("{\n    \"validationStatus\": \"success\",\n    \"message\": \"Document(s) [%s] is/are valid.\"\n}\n", names)
+	}
+	faulty := func(message string) string {
+		return fmt.Sprintf("{\n    \"validationStatus\": \"failed\",\n    \"message\": \"%s\"\n}\n", message)
+	}
 	tests := []struct {
-		args, stdout string
-		code         int
+		name, args, stdout string
+		status             int
 	}{
-		{"-d hi.yml", "{\n    \"validationStatus\": \"success\",\n    \"message\": \"Document(s) [hi.yml] is/are valid.\"\n}\n", 0},
-		{"--documents=", "{\n    \"validationStatus\": \"success\",\n    \"message\": \"Document(s) [] is/are valid.\"\n}\n", 0},
-		{"-d hi.yml --os-platforms linux,windows", "{\n    \"validationStatus\": \"failed\",\n    \"message\": \"hi.yml:1:71: phases[0].steps[0].action: Action ExecuteBash is not supported on windows\"\n}\n", 1},
-		{"-d bad.yml,none.yml", "{\n    \"validationStatus\": \"failed\",\n    \"message\": \"bad.yml:1:16: schemaVersion: Unsupported schemaVersion '2'; it must be 1.0\\nbad.yml:2:9: phases: Field 'phases' in the document must have at least one phase\\nnone.yml: open none.yml: no such file or directory\"\n}\n", 1},
-		{"-d hi.yml --os-platforms beos", "", 1},
-		{"", "", 1},
+		{"one", "-d hi.yml", valid("hi.yml"), 0},
+		{"C55 none", "--documents=", valid(""), 0},
+		{"C55 two platforms", "-d hi.yml --os-platforms linux,windows", faulty("hi.yml:1:71: phases[0].steps[0].action: Action ExecuteBash is not supported on windows"), 1},
+		{"all faults", "-d bad.yml,none.yml", faulty(`bad.yml:1:16: schemaVersion: Unsupported schemaVersion '2'; it must be 1.0\nbad.yml:2:9: phases: Field 'phases' in the document must have at least one phase\nnone.yml: open none.yml: no such file or directory`), 1},
+		{"unknown platform", "-d hi.yml --os-platforms beos", "", 1},
+		{"no platform", "-d hi.yml --os-platforms=", "", 1},
+		{"no option", "", "", 1},
 	}
 	for _, test := range tests {
-		t.Chdir(t.TempDir())
-		code, stdout, stderr := awstoe(t, documents, append([]string{"validate"}, strings.Fields(test.args)...)...)
-		if diff := cmp.Diff(test.stdout, stdout); diff != "" || code != test.code {
-			t.Errorf("validate %s: exit status %d, want %d; standard output (-want +got):\n%s%s", test.args, code, test.code, diff, stderr)
-		}
+		t.Run(test.name, func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			status, stdout, stderr := awstoe(t, documents, append([]string{"validate"}, strings.Fields(test.args)...)...)
+			if diff := cmp.Diff(test.stdout, stdout); diff != "" || status != test.status {
+				t.Errorf("exit status %d, want %d; standard output (-want +got):\n%s%s", status, test.status, diff, stderr)
+			}
+		})
 	}
 }
 

@@ -44,6 +44,9 @@ type validation struct {
 // validate prints the outcome on standard output and, for people, each fault
 // with its line of the document on standard error.
 func validate(cmd *cobra.Command, documents []string, bucketOwner string, platforms []string) error {
+	if len(platforms) == 0 {
+		return errors.New("--os-platforms: name at least one of linux, windows, darwin")
+	}
 	for _, p := range platforms {
 		if !slices.Contains([]string{"linux", "windows", "darwin"}, p) {
 			return fmt.Errorf("--os-platforms: %q must be linux, windows or darwin", p)
