@@ -50,3 +50,14 @@ func BenchmarkCheck(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkLoop asserts a condition of strings in each of a thousand
+// iterations.
+func BenchmarkLoop(b *testing.B) {
+	doc := document(fmt.Sprintf("- {name: s, action: Assert, loop: {for: {start: 1, end: %d, updateBy: 1}}, inputs: {not: {stringEquals: x, value: '{{ loop.value }}'}}}", benchSteps))
+	for b.Loop() {
+		if tr := try(b, nil, doc); tr.result.Status != "success" {
+			b.Fatalf("Run = %+v, %v", tr.result, tr.err)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package toe
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"ingot.dev/ingot/toe/module"
 )
@@ -72,7 +73,7 @@ func (e *evaluation) holds(ctx context.Context, c *condition) (bool, error) {
 		return false, err
 	}
 	result, err := c.operator.holds(ctx, e, baseline, subject)
-	e.trace("condition", "operator", c.operator.name, "baseline", baseline.text, c.operator.second, subject.text, "result", result, "error", err)
+	e.trace("condition", "operator", c.operator.name, "baseline", e.shown(baseline), "subject", e.shown(subject), "result", result, "error", err)
 	if err != nil {
 		return false, fmt.Errorf("evaluating %s: %w", c.operator.name, err)
 	}
@@ -91,6 +92,15 @@ func (e *evaluation) logical(ctx context.Context, c *condition) (result bool, er
 	}
 	e.trace("condition", "operator", c.operator.name, "result", result, "error", err)
 	return result && err == nil, err
+}
+
+const maxTraced = 1 << 10 // bytes of an operand in application.log
+
+// shown is an operand as application.log has it. It is cut after its secrets
+// are masked: a part of one is not found any more.
+func (e *evaluation) shown(o operand) string {
+	text := e.resolver.run.mask.text(o.text)
+	return strings.ToValidUTF8(text[:min(len(text), maxTraced)], "\ufffd")
 }
 
 func (e *evaluation) operand(ctx context.Context, v value) (operand, error) {

@@ -210,7 +210,7 @@ func TestConditionTrace(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"operator=stringEquals baseline=abc value=ABC result=true", "operator=not result=false"} {
+	for _, want := range []string{"operator=stringEquals baseline=abc subject=ABC result=true", "operator=not result=false"} {
 		if !strings.Contains(string(log), want) {
 			t.Errorf("application.log lacks %q:\n%s", want, log)
 		}
