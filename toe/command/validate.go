@@ -1,6 +1,8 @@
 package command
 
 import (
+	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -9,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"ingot.dev/ingot/toe"
 	"ingot.dev/ingot/toe/cloud"
@@ -52,22 +55,17 @@ func validate(cmd *cobra.Command, documents []string, bucketOwner string, platfo
 			return fmt.Errorf("--os-platforms: %q must be linux, windows or darwin", p)
 		}
 	}
-	client := cloud.New(os.LookupEnv)
-	defer client.Close()
+	checks, err := checkAll(cmd.Context(), documents, bucketOwner, platforms)
+	if err != nil {
+		return err
+	}
 	var faults []string
-	for _, path := range documents {
-		source, err := toe.ReadDocument(cmd.Context(), client, path, bucketOwner)
-		if err != nil {
-			faults = append(faults, fmt.Sprintf("%s: %v", path, err))
-			continue
-		}
-		findings := checkOn(platforms, path, source.Data)
-		if err := findings.Print(cmd.ErrOrStderr(), path, source.Data); err != nil {
+	for i := range checks {
+		c := &checks[i]
+		if _, err := c.shown.WriteTo(cmd.ErrOrStderr()); err != nil {
 			return err
 		}
-		for _, f := range findings.Errors() {
-			faults = append(faults, path+":"+f.String())
-		}
+		faults = append(faults, c.faults...)
 	}
 	v := validation{"success", fmt.Sprintf("Document(s) [%s] is/are valid.", strings.Join(documents, ","))}
 	if faults != nil {
@@ -77,6 +75,36 @@ func validate(cmd *cobra.Command, documents []string, bucketOwner string, platfo
 		return err
 	}
 	return Error{Status: exitFailed}
+}
+
+// checked is what came of one document.
+type checked struct {
+	faults []string
+	shown  bytes.Buffer // for people
+}
+
+// checkAll checks documents, as many at a time as there are processors.
+func checkAll(ctx context.Context, documents []string, bucketOwner string, platforms []string) ([]checked, error) {
+	client := cloud.New(os.LookupEnv)
+	defer client.Close()
+	all := make([]checked, len(documents))
+	var g errgroup.Group
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for i, path := range documents {
+		g.Go(func() error {
+			source, err := toe.ReadDocument(ctx, client, path, bucketOwner)
+			if err != nil {
+				all[i].faults = []string{fmt.Sprintf("%s: %v", path, err)}
+				return nil
+			}
+			findings := checkOn(platforms, path, source.Data)
+			for _, f := range findings.Errors() {
+				all[i].faults = append(all[i].faults, path+":"+f.String())
+			}
+			return findings.Print(&all[i].shown, path, source.Data)
+		})
+	}
+	return all, g.Wait()
 }
 
 // checkOn is what is wrong with a document on any of the platforms.
