@@ -10,7 +10,6 @@ package cloud
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -97,29 +96,39 @@ func (c *Client) first(names ...string) string {
 // a region: such services rarely have more than one.
 const anyRegion = "us-east-1"
 
-// regional are the settings for a service with an endpoint in every region.
-func (c *Client) regional(ctx context.Context, service string) (aws.Config, error) {
+// regional are the settings for a service with an endpoint in every region. An
+// empty region stands for the machine's.
+func (c *Client) regional(ctx context.Context, service, region string) (aws.Config, error) {
 	cfg, err := c.settings(ctx)
-	if err != nil || cfg.Region != "" {
+	if err != nil {
 		return cfg, err
 	}
-	if c.endpoint(cfg, service) != "" {
-		cfg.Region = anyRegion
-		return cfg, nil
+	if region != "" {
+		cfg.Region = region
 	}
-	region, err := imds.NewFromConfig(cfg).GetRegion(ctx, nil)
-	if err != nil {
-		return cfg, errors.Join(errors.New("no AWS region is known: set AWS_REGION"), err)
+	if cfg.Region == "" {
+		if cfg.Region, err = c.machineRegion(ctx, cfg, service); err != nil {
+			return cfg, err
+		}
 	}
-	cfg.Region = region.Region
+	if _, err := cfg.Credentials.Retrieve(ctx); err != nil {
+		return cfg, fmt.Errorf("finding AWS credentials (set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the machine a role): %w", err)
+	}
 	return cfg, nil
 }
 
-// endpoint is the URL that replaces a service's own, empty if there is none.
-// service is written as in AWS_ENDPOINT_URL_S3.
-func (c *Client) endpoint(cfg aws.Config, service string) string {
-	if own := c.first("AWS_ENDPOINT_URL_" + service); own != "" {
-		return own
+// machineRegion is the region when no setting names one.
+func (c *Client) machineRegion(ctx context.Context, cfg aws.Config, service string) (string, error) {
+	if c.endpoint(service) != "" || cfg.BaseEndpoint != nil {
+		return anyRegion, nil
 	}
-	return aws.ToString(cfg.BaseEndpoint)
+	out, err := imds.NewFromConfig(cfg).GetRegion(ctx, nil)
+	if err != nil {
+		return "", fmt.Errorf("finding the AWS region (set AWS_REGION): %w", err)
+	}
+	return out.Region, nil
 }
+
+// endpoint is the URL that stands for a service, as far as a variable of its
+// own says so. service is written as in AWS_ENDPOINT_URL_S3.
+func (c *Client) endpoint(service string) string { return c.first("AWS_ENDPOINT_URL_" + service) }

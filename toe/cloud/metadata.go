@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/url"
+	"path"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
@@ -11,15 +13,16 @@ import (
 
 const maxMetadata = 1 << 20 // bytes of one category; the service's own are far shorter
 
-// Metadata is a text of the machine's metadata; path is relative to meta-data/.
-func (c *Client) Metadata(ctx context.Context, path string) (string, error) {
+// Metadata is a text of the machine's metadata; name is relative to meta-data/
+// and does not lead out of it.
+func (c *Client) Metadata(ctx context.Context, name string) (string, error) {
 	client, err := c.metadata(ctx)
 	if err != nil {
 		return "", err
 	}
-	out, err := client.GetMetadata(ctx, &imds.GetMetadataInput{Path: path})
+	out, err := client.GetMetadata(ctx, &imds.GetMetadataInput{Path: below(name)})
 	if err != nil {
-		return "", fmt.Errorf("reading instance metadata %s: %w", path, err)
+		return "", fmt.Errorf("reading instance metadata %s: %w", name, err)
 	}
 	defer out.Content.Close()
 	text, err := io.ReadAll(io.LimitReader(out.Content, maxMetadata+1))
@@ -27,9 +30,18 @@ func (c *Client) Metadata(ctx context.Context, path string) (string, error) {
 		err = fmt.Errorf("it has more than %d bytes", maxMetadata)
 	}
 	if err != nil {
-		return "", fmt.Errorf("reading instance metadata %s: %w", path, err)
+		return "", fmt.Errorf("reading instance metadata %s: %w", name, err)
 	}
 	return string(text), nil
+}
+
+// below resolves the dots of a path, so that nothing is asked for but what was
+// checked. The service would resolve them from where it is.
+func below(name string) string {
+	if plain, err := url.PathUnescape(name); err == nil {
+		name = plain
+	}
+	return path.Clean("/" + name)
 }
 
 // Identity is where the machine belongs.

@@ -20,12 +20,12 @@ type Parameter struct {
 // Parameter reads a parameter, decrypted. A value of several lines is an error
 // (§6.7).
 func (c *Client) Parameter(ctx context.Context, name string) (Parameter, error) {
-	cfg, err := c.regional(ctx, "SSM")
+	cfg, err := c.regional(ctx, "SSM", "")
 	if err != nil {
 		return Parameter{}, err
 	}
 	client := ssm.NewFromConfig(cfg, func(o *ssm.Options) {
-		if endpoint := c.endpoint(cfg, "SSM"); endpoint != "" {
+		if endpoint := c.endpoint("SSM"); endpoint != "" {
 			o.BaseEndpoint = &endpoint
 		}
 	})

@@ -37,8 +37,19 @@ func TestNoRegion(t *testing.T) {
 	fake := cloudtest.StartFake(t)
 	e := with(fake.Environment, "AWS_REGION", "", "AWS_ENDPOINT_URL_SSM", "")
 	_, err := newClient(t, e).Parameter(t.Context(), "/plain")
-	if err == nil || !strings.Contains(err.Error(), "no AWS region is known: set AWS_REGION") {
+	if err == nil || !strings.Contains(err.Error(), "finding the AWS region (set AWS_REGION): ") {
 		t.Errorf("Parameter without a region = %v", err)
+	}
+}
+
+func TestNoCredentials(t *testing.T) {
+	t.Setenv("AWS_EC2_METADATA_DISABLED", "true") // a machine without a role
+	for name, value := range map[string]string{"HOME": t.TempDir(), "AWS_ACCESS_KEY_ID": "", "AWS_PROFILE": ""} {
+		t.Setenv(name, value)
+	}
+	_, err := newClient(t, cloudtest.Environment{"AWS_REGION": "eu-west-1"}).Parameter(t.Context(), "/plain")
+	if err == nil || !strings.Contains(err.Error(), "finding AWS credentials (set AWS_ACCESS_KEY_ID") {
+		t.Errorf("Parameter without credentials = %v", err)
 	}
 }
 
@@ -52,6 +63,13 @@ func TestMetadata(t *testing.T) {
 	}
 	if got, err := client.Metadata(t.Context(), "absent"); got != "" || err == nil || !strings.Contains(err.Error(), "reading instance metadata absent:") {
 		t.Errorf("Metadata(absent) = %q, %v", got, err)
+	}
+	fake.SetMetadata("user-data", "not metadata")
+	fake.SetMetadata("meta-data/iam/info", "not for documents")
+	for _, name := range []string{"../user-data", "../meta-data/iam/info", "%2e%2e/user-data"} {
+		if got, err := client.Metadata(t.Context(), name); err == nil {
+			t.Errorf("Metadata(%s) = %q; want an error, as it leads out", name, got)
+		}
 	}
 	if got, err := client.Identity(t.Context()); got != (cloud.Identity{Account: "111122223333", Region: "eu-west-1"}) || err != nil {
 		t.Errorf("Identity = %v, %v", got, err)

@@ -2,6 +2,7 @@ package cloud
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -29,23 +30,15 @@ type service struct {
 	endpoint string
 }
 
-// service makes requests to a service in a region. variable is the name in
-// AWS_ENDPOINT_URL_…
+// service makes requests to a service; an empty region stands for the
+// machine's. variable is its name in AWS_ENDPOINT_URL_….
 func (c *Client) service(ctx context.Context, name, variable, region string) (*service, error) {
-	cfg, err := c.settings(ctx)
+	cfg, err := c.regional(ctx, variable, region)
 	if err != nil {
 		return nil, err
 	}
-	if region != "" {
-		cfg.Region = region
-	} else if cfg, err = c.regional(ctx, variable); err != nil {
-		return nil, err
-	}
-	s := &service{cfg: cfg, name: name, endpoint: c.endpoint(cfg, variable)}
-	if s.endpoint == "" {
-		s.endpoint = "https://" + name + "." + cfg.Region + "." + domain(cfg.Region)
-	}
-	return s, nil
+	own := "https://" + name + "." + cfg.Region + "." + domain(cfg.Region)
+	return &service{cfg, name, cmp.Or(c.endpoint(variable), aws.ToString(cfg.BaseEndpoint), own)}, nil
 }
 
 // domain is where the services of a region are.
@@ -91,7 +84,7 @@ func (s *service) try(ctx context.Context, method, target string, header http.He
 	}
 	credentials, err := s.cfg.Credentials.Retrieve(ctx)
 	if err != nil {
-		return fmt.Errorf("finding AWS credentials: %w", err)
+		return err
 	}
 	digest := sha256.Sum256(body)
 	if err := v4.NewSigner().SignHTTP(ctx, credentials, req, hex.EncodeToString(digest[:]), s.name, s.cfg.Region, time.Now()); err != nil {

@@ -179,7 +179,7 @@ func regionOf(err error) string {
 // that all of them understand: the bucket in the path instead of the host
 // name, and no checksums that the service does not ask for.
 func (c *Client) s3(ctx context.Context, region string) (*s3.Client, error) {
-	cfg, err := c.regional(ctx, "S3")
+	cfg, err := c.regional(ctx, "S3", region)
 	if err != nil {
 		return nil, err
 	}
@@ -188,16 +188,13 @@ func (c *Client) s3(ctx context.Context, region string) (*s3.Client, error) {
 		return nil, fmt.Errorf("%s is %q; it must be path or virtual", addressingStyle, style)
 	}
 	return s3.NewFromConfig(cfg, func(o *s3.Options) {
-		if endpoint := c.endpoint(cfg, "S3"); endpoint != "" {
+		if endpoint := c.endpoint("S3"); endpoint != "" {
 			o.BaseEndpoint = &endpoint
 		}
 		own := o.BaseEndpoint != nil
 		o.UsePathStyle = style == "path" || own && style == ""
 		if own && c.first("AWS_REQUEST_CHECKSUM_CALCULATION") == "" {
 			o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
-		}
-		if region != "" {
-			o.Region = region
 		}
 	}), nil
 }
