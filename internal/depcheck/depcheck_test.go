@@ -21,6 +21,7 @@ var allowed = map[string][]string{
 	"model":                  {},
 	"model/gen":              {},
 	"api":                    {"", "model", "api/sigv4", "schedule", "toe"},
+	"api/iam":                {""},
 	"api/sigv4":              {},
 	"sqlite":                 {""},
 	"storetest":              {"", "model"},
