@@ -61,3 +61,44 @@ func BenchmarkLoop(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkCheckDocument checks a document of 200 lines with something of
+// everything.
+func BenchmarkCheckDocument(b *testing.B) {
+	doc := []byte(linesOf(200))
+	b.SetBytes(int64(len(doc)))
+	for b.Loop() {
+		if _, findings := toe.Check(doc, toe.CheckOptions{}); len(findings) > 0 {
+			b.Fatal(findings)
+		}
+	}
+}
+
+// linesOf is a document of so many lines.
+func linesOf(n int) string {
+	const head = "name: bench\nschemaVersion: 1.0\nparameters:\n- Version: {type: string, default: 1.2.3}\nphases:\n- name: build\n  steps:\n"
+	const step = `  - name: s%[1]d
+    action: ExecuteBash
+    timeoutSeconds: 600
+    onFailure: Continue
+    if: {not: {folderExists: '/opt/{{ Version }}'}}
+    inputs:
+      commands:
+      - curl -fsSL https://example.com/{{ Version }}/file-%[1]d.tar.gz | tar -xz -C /opt/{{ Version }}
+      - echo "{{ build.s%[2]d.outputs.stdout }}" >> /var/log/install.log
+      - test -x /opt/{{ Version }}/bin/tool-%[1]d
+`
+	var doc strings.Builder
+	doc.WriteString(head)
+	for i := 0; strings.Count(doc.String(), "\n")+10 <= n; i++ {
+		if i == 0 {
+			doc.WriteString("  - {name: s0, action: ExecuteBash, inputs: {commands: [echo]}}\n")
+			continue
+		}
+		fmt.Fprintf(&doc, step, i, i-1)
+	}
+	for strings.Count(doc.String(), "\n") < n {
+		doc.WriteString("# a comment\n")
+	}
+	return doc.String()
+}
