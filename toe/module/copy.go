@@ -28,6 +28,9 @@ func (p place) named(err error) error {
 	if e := (*fs.PathError)(nil); errors.As(err, &e) && e.Path == p.name {
 		e.Path = p.String()
 	}
+	if e := (*os.LinkError)(nil); errors.As(err, &e) && e.New == p.name {
+		e.New = p.String()
+	}
 	return err
 }
 
@@ -46,33 +49,34 @@ func stagingName() string { return ".ingot-" + rand.Text() }
 // rename puts p in the place of to, in the same folder.
 func (p place) rename(to place) error { return p.dir.Rename(p.name, to.name) }
 
-// create makes a file for its owner's eyes, in the place of any other file or
-// link.
+// create makes a new file for its owner's eyes.
 func (p place) create() (*os.File, error) {
-	const flags = os.O_WRONLY | os.O_CREATE | os.O_EXCL
-	f, err := p.dir.OpenFile(p.name, flags, 0o600)
-	if !errors.Is(err, fs.ErrExist) {
-		return f, err
-	}
-	if err := p.clear(); err != nil {
-		return nil, err
-	}
-	return p.dir.OpenFile(p.name, flags, 0o600)
+	return p.dir.OpenFile(p.name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 }
 
-// clear removes a file or link that is to be replaced.
-func (p place) clear() error {
-	info, err := p.dir.Lstat(p.name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+// put has a file or link written. Another one with the name stays until the new
+// one is complete.
+func (p place) put(write func(place) error) error {
+	err := write(p)
+	if !errors.Is(err, fs.ErrExist) {
+		return err
 	}
+	info, err := p.dir.Lstat(p.name)
 	if err != nil {
 		return err
 	}
 	if info.IsDir() {
 		return fmt.Errorf("%s is a folder", p)
 	}
-	return p.dir.Remove(p.name)
+	staged := p.beside()
+	err = write(staged)
+	if err == nil {
+		err = staged.rename(p)
+	}
+	if err != nil {
+		return errors.Join(err, p.dir.RemoveAll(staged.name))
+	}
+	return nil
 }
 
 // copier copies files, folders and links.
@@ -87,7 +91,7 @@ func (c copier) copy(ctx context.Context, from, to place, depth int) error {
 		return err
 	}
 	switch info.Mode().Type() {
-	case 0:
+	case 0: // a regular file
 		return c.file(ctx, from, to)
 	case fs.ModeDir:
 		return c.folder(ctx, from, to, depth)
@@ -103,10 +107,10 @@ func (c copier) file(ctx context.Context, from, to place) error {
 		return err
 	}
 	defer src.Close()
-	return c.content(ctx, src, to)
+	return to.put(func(to place) error { return c.content(ctx, src, to) })
 }
 
-// content copies an open file.
+// content copies an open file to a new one.
 func (c copier) content(ctx context.Context, src *os.File, to place) error {
 	info, err := src.Stat()
 	if err != nil {
@@ -116,7 +120,7 @@ func (c copier) content(ctx context.Context, src *os.File, to place) error {
 	if err != nil {
 		return err
 	}
-	err = errors.Join(copyData(ctx, dst, src, info), c.attributes(to, dst, info), dst.Close())
+	err = errors.Join(copyData(ctx, dst, src, info), c.attributes(to, info, dst.Chmod), dst.Close())
 	if err != nil {
 		return errors.Join(fmt.Errorf("copying %s to %s: %w", src.Name(), to, err), to.dir.Remove(to.name))
 	}
@@ -124,13 +128,13 @@ func (c copier) content(ctx context.Context, src *os.File, to place) error {
 }
 
 // attributes sets the mode last: a change of owner clears the set-id bits.
-func (c copier) attributes(p place, f *os.File, info fs.FileInfo) error {
+func (c copier) attributes(p place, info fs.FileInfo, chmod func(fs.FileMode) error) error {
 	if c.keep {
 		if err := keepOwner(p, info); err != nil {
 			return err
 		}
 	}
-	return f.Chmod(info.Mode())
+	return chmod(info.Mode())
 }
 
 func (c copier) times(p place, info fs.FileInfo) error {
@@ -145,13 +149,12 @@ func (c copier) link(from, to place, info fs.FileInfo) error {
 	if err != nil {
 		return err
 	}
-	if err := to.clear(); err != nil {
-		return err
-	}
-	if err := to.dir.Symlink(target, to.name); err != nil || !c.keep {
-		return err
-	}
-	return keepOwner(to, info)
+	return to.put(func(to place) error {
+		if err := to.dir.Symlink(target, to.name); err != nil || !c.keep {
+			return err
+		}
+		return keepOwner(to, info)
+	})
 }
 
 func (c copier) folder(ctx context.Context, from, to place, depth int) error {
@@ -170,7 +173,7 @@ func (c copier) tree(ctx context.Context, src *os.Root, to place, depth int) err
 	if err != nil {
 		return err
 	}
-	isNew, err := to.makeFolder()
+	isNew, err := to.makeFolder(info.Mode().Perm() | 0o700) // to write in it
 	if err != nil {
 		return err
 	}
@@ -182,15 +185,15 @@ func (c copier) tree(ctx context.Context, src *os.Root, to place, depth int) err
 	err = visitEntries(ctx, src, depth, func(p place, _ fs.DirEntry) error {
 		return c.copy(ctx, p, place{dst, p.name}, depth+1)
 	})
-	if err != nil || !isNew {
+	if !isNew {
 		return err
 	}
-	return c.finish(to, dst, info)
+	return errors.Join(err, c.finish(to, dst, info)) // a second attempt keeps the mode, too
 }
 
-// makeFolder makes a folder for its owner's eyes, or finds it there.
-func (p place) makeFolder() (isNew bool, err error) {
-	err = p.dir.Mkdir(p.name, 0o700)
+// makeFolder makes a folder, or finds it there.
+func (p place) makeFolder(perm fs.FileMode) (isNew bool, err error) {
+	err = p.dir.Mkdir(p.name, perm)
 	if !errors.Is(err, fs.ErrExist) {
 		return err == nil, err
 	}
@@ -203,12 +206,8 @@ func (p place) makeFolder() (isNew bool, err error) {
 
 // finish gives a new folder its attributes, now that it is full.
 func (c copier) finish(p place, dir *os.Root, info fs.FileInfo) error {
-	f, err := dir.Open(".")
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if err := c.attributes(p, f, info); err != nil {
+	chmod := func(mode fs.FileMode) error { return dir.Chmod(".", mode) }
+	if err := c.attributes(p, info, chmod); err != nil {
 		return err
 	}
 	return c.times(p, info)

@@ -3,6 +3,7 @@ package module
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 )
 
@@ -36,7 +37,7 @@ func (t transfer) copyFile(ctx context.Context) error {
 		return err
 	}
 	if err := staged.rename(to); err != nil {
-		return errors.Join(err, to.dir.Remove(staged.name))
+		return errors.Join(fmt.Errorf("copying %s to %s: %w", t.from, t.to, err), to.dir.Remove(staged.name))
 	}
 	return nil
 }

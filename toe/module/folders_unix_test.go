@@ -98,6 +98,31 @@ func TestCopyFolderKeepsModesAndLinks(t *testing.T) {
 	expectLink(t, filepath.Join(dir, "to/dangling"), "nowhere")
 }
 
+// An attempt that fails keeps what it would have replaced, and another one
+// finds the modes as they should be.
+func TestCopyFolderAgain(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "from/a/file"), "new")
+	if err := errors.Join(os.Chmod(filepath.Join(dir, "from/a"), 0o775|fs.ModeSticky), os.Chmod(filepath.Join(dir, "from"), 0o750), unix.Mkfifo(filepath.Join(dir, "from/b"), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	_, err := call(t, "CopyFolder", dir, entry{"source": "from", "destination": "to"})
+	if err == nil || !strings.Contains(err.Error(), "from/b is neither") {
+		t.Errorf("copying a pipe: %v", err)
+	}
+	if err := os.Remove(filepath.Join(dir, "from/b")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := call(t, "CopyFolder", dir, entry{"source": "from", "destination": "to"}); err != nil {
+		t.Error(err)
+	}
+	expectContent(t, filepath.Join(dir, "to/a/file"), "new")
+	expectNames(t, filepath.Join(dir, "to/a"), "file")
+	if a, to := mode(t, filepath.Join(dir, "to/a")), mode(t, filepath.Join(dir, "to")); a != mode(t, filepath.Join(dir, "from/a")) || to.Perm() != 0o750 {
+		t.Errorf("modes after the second attempt: %v and %v", a, to)
+	}
+}
+
 // A merge leaves the mode of a folder that exists, and replaces links instead
 // of writing to what they point to.
 func TestCopyFolderStaysInItsTarget(t *testing.T) {

@@ -67,7 +67,7 @@ func (p place) fillConverted(ctx context.Context, path string, enc encoding) err
 	if err != nil {
 		return err
 	}
-	return errors.Join(enc.convert(ctx, dst, src), copier{keep: true}.attributes(p, dst, info), dst.Close())
+	return errors.Join(enc.convert(ctx, dst, src), copier{keep: true}.attributes(p, info, dst.Chmod), dst.Close())
 }
 
 const convertPiece = 64 << 10 // bytes of text between two writes

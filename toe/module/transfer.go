@@ -159,29 +159,35 @@ func (t transfer) prepareFolder() error {
 	return os.MkdirAll(filepath.Dir(t.to), 0o777)
 }
 
-// contains reports whether a path, which need not exist, is a folder or lies
-// in it, links considered.
+// contains reports whether a path is a folder or lies in it, links considered.
 func contains(folder, path string) (bool, error) {
 	info, err := os.Stat(folder)
 	if err != nil {
 		return false, err
 	}
+	at, err := existing(path)
+	if err != nil {
+		return false, err
+	}
+	for {
+		here, err := os.Stat(at)
+		if err != nil || os.SameFile(info, here) {
+			return err == nil, err
+		}
+		if at == filepath.Dir(at) {
+			return false, nil
+		}
+		at = filepath.Dir(at)
+	}
+}
+
+// existing is the part of a path that exists, without links.
+func existing(path string) (string, error) {
 	real, err := filepath.EvalSymlinks(path)
-	for errors.Is(err, fs.ErrNotExist) && path != filepath.Dir(path) {
-		path = filepath.Dir(path)
-		real, err = filepath.EvalSymlinks(path)
+	if errors.Is(err, fs.ErrNotExist) && path != filepath.Dir(path) {
+		return existing(filepath.Dir(path))
 	}
-	for ; err == nil; real = filepath.Dir(real) {
-		var at fs.FileInfo
-		at, err = os.Stat(real)
-		if err == nil && os.SameFile(info, at) {
-			return true, nil
-		}
-		if real == filepath.Dir(real) {
-			break
-		}
-	}
-	return false, err
+	return real, err
 }
 
 // moveByCopy moves across file systems. The target is there when it is
