@@ -15,7 +15,7 @@ type conditionChecker struct {
 	lenient bool // unknown keys are ignored, as everywhere in inputs
 }
 
-func (c conditionChecker) fault(n *yamldoc.Node, format string, args ...any) {
+func (c conditionChecker) invalid(n *yamldoc.Node, format string, args ...any) {
 	c.Errorf(n, "Invalid condition in %s: %s", c.where(), fmt.Sprintf(format, args...))
 }
 
@@ -54,7 +54,7 @@ func (c conditionChecker) decision(key string, fallback decision, holders []*yam
 		if v := n.Get(key); v != nil {
 			d := decision(v.Text)
 			if !slices.Contains(decisions, d) {
-				c.fault(v, "'%s' must be Abort, Execute or Skip, not '%s'", key, v.Text)
+				c.invalid(v, "'%s' must be Abort, Execute or Skip, not '%s'", key, v.Text)
 			}
 			return d
 		}
@@ -66,34 +66,46 @@ func (c conditionChecker) decision(key string, fallback decision, holders []*yam
 // stand beside them. level counts the logical operators around it.
 func (c conditionChecker) condition(n *yamldoc.Node, level int, also ...string) condition {
 	if n.Kind != yamldoc.Mapping {
-		c.fault(n, "a condition is a mapping with one operator, not a %s", n.Kind)
+		c.invalid(n, "a condition is a mapping with one operator, not a %s", n.Kind)
 		return condition{}
 	}
 	field, op := c.operator(n, also)
 	if op == nil {
 		return condition{}
 	}
-	c.unknownKeys(n, append(also, field.Key, op.second))
-	if field.Value.Kind == yamldoc.Null {
-		c.fault(n.Key(field), "operator '%s' has no operand", op.name)
+	known := append(also, field.Key)
+	if op.second != "" {
+		known = append(known, op.second)
+	}
+	c.unknownKeys(n, known)
+	switch {
+	case field.Value.Kind == yamldoc.Null:
+		c.invalid(n.Key(field), "operator '%s' has no operand", op.name)
 		return condition{}
-	}
-	if op.logical() {
+	case op.logical():
 		return condition{operator: op, operands: c.operands(op, field.Value, level, also)}
+	default:
+		return c.comparison(op, n, field.Value)
 	}
-	out := condition{operator: op, baseline: c.operand(field.Value, op.name)}
+}
+
+// comparison reads the operands of a comparison: that of its operator and the
+// one beside it.
+func (c conditionChecker) comparison(op *operator, n, baseline *yamldoc.Node) condition {
+	out := condition{operator: op, baseline: c.operand(baseline, op.name)}
+	text, err := constantText(out.baseline.text)
+	if err == nil && op.check != nil && baseline.Kind == yamldoc.Scalar {
+		if err := op.check(operand{text, !baseline.Quoted}); err != nil {
+			c.invalid(baseline, "operand of '%s': %v", op.name, err)
+		}
+	}
 	if op.second == "" {
 		return out
 	}
-	if second := n.Get(op.second); second != nil {
-		out.subject = c.operand(second, op.second)
+	if subject := n.Get(op.second); subject != nil {
+		out.subject = c.operand(subject, op.second)
 	} else {
-		c.fault(n, "operator '%s' needs a second key '%s'", op.name, op.second)
-	}
-	if text, err := constantText(out.baseline.text); err == nil && op.check != nil && field.Value.Kind == yamldoc.Scalar {
-		if err := op.check(operand{text, !field.Value.Quoted}); err != nil {
-			c.fault(field.Value, "operand of '%s': %v", op.name, err)
-		}
+		c.invalid(n, "operator '%s' needs a second key '%s'", op.name, op.second)
 	}
 	return out
 }
@@ -107,15 +119,15 @@ func (c conditionChecker) operator(n *yamldoc.Node, also []string) (field yamldo
 		case op == nil && unknown == nil && !slices.Contains(append(also, "value", "path"), f.Key):
 			unknown = n.Key(f)
 		case op != nil && found != nil:
-			c.fault(n.Key(f), "there are two operators, '%s' and '%s'; join them with 'and' or 'or'", found.name, op.name)
+			c.invalid(n.Key(f), "there are two operators, '%s' and '%s'; join them with 'and' or 'or'", found.name, op.name)
 		case op != nil:
 			field, found = f, op
 		}
 	}
 	if found == nil && unknown != nil {
-		c.fault(unknown, "there is no operator '%s'%s", unknown.Text, yamldoc.DidYouMean(unknown.Text, operatorNames()))
+		c.invalid(unknown, "there is no operator '%s'%s", unknown.Text, yamldoc.DidYouMean(unknown.Text, operatorNames()))
 	} else if found == nil {
-		c.fault(n, "there is no operator, such as 'stringEquals' or 'and'")
+		c.invalid(n, "there is no operator, such as 'stringEquals' or 'and'")
 	}
 	return field, found
 }
@@ -136,7 +148,7 @@ func (c conditionChecker) unknownKeys(n *yamldoc.Node, known []string) {
 // operands reads those of a logical operator.
 func (c conditionChecker) operands(op *operator, n *yamldoc.Node, level int, also []string) []condition {
 	if level == maxLogical {
-		c.fault(n, "logical operators are nested deeper than %d levels", maxLogical)
+		c.invalid(n, "logical operators are nested deeper than %d levels", maxLogical)
 		return nil
 	}
 	if op.name == not {
@@ -146,7 +158,7 @@ func (c conditionChecker) operands(op *operator, n *yamldoc.Node, level int, als
 		return []condition{c.condition(unwrap(n), level+1, also...)}
 	}
 	if n.Kind != yamldoc.List || len(n.Items) == 0 {
-		c.fault(n, "'%s' takes a list of at least one condition", op.name)
+		c.invalid(n, "'%s' takes a list of at least one condition", op.name)
 		return nil
 	}
 	var list []condition
@@ -158,7 +170,7 @@ func (c conditionChecker) operands(op *operator, n *yamldoc.Node, level int, als
 
 func (c conditionChecker) operand(n *yamldoc.Node, key string) value {
 	if n.Kind != yamldoc.Scalar {
-		c.fault(n, "'%s' must be a text or a number, not a %s%s", key, n.Kind, yamldoc.UnquotedHint(n))
+		c.invalid(n, "'%s' must be a text or a number, not a %s%s", key, n.Kind, yamldoc.UnquotedHint(n))
 	}
 	return newValue(n)
 }

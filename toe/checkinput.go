@@ -37,17 +37,21 @@ func (c stepChecker) inputs(m *module.Module) {
 		c.step.inputs = []map[string]value{{}}
 		return
 	}
-	nodes := []*yamldoc.Node{n}
-	if n.Kind == yamldoc.List {
-		nodes = n.Items
-	}
+	nodes := listed(n)
 	if len(nodes) > 1 && !m.List {
 		c.fault(n, "Action %s takes one mapping of inputs, not a list of %d", m.Name, len(nodes))
 	}
-	c.step.declared = nodes
 	for _, entry := range nodes {
 		c.step.inputs = append(c.step.inputs, c.entry(m, entry))
 	}
+}
+
+// listed are the items of a list; anything else counts as a list of one.
+func listed(n *yamldoc.Node) []*yamldoc.Node {
+	if n.Kind == yamldoc.List {
+		return n.Items
+	}
+	return []*yamldoc.Node{n}
 }
 
 func (c stepChecker) entry(m *module.Module, n *yamldoc.Node) map[string]value {

@@ -47,7 +47,6 @@ type Step struct {
 
 	node        *yamldoc.Node // the whole step as it is written
 	module      *module.Module
-	declared    []*yamldoc.Node    // inputs as they are written
 	inputs      []map[string]value // one entry unless the module is a list
 	assertion   *condition         // instead of inputs
 	conditional *conditional       // nil: always

@@ -259,14 +259,11 @@ func (s *stepRun) finish(status string) {
 // recordedInputs are the resolved inputs; of a loop and of a condition, which
 // have no such thing, the declared ones.
 func (s *stepRun) recordedInputs() string {
-	if s.step.loop == nil && s.step.assertion == nil {
+	n := s.step.node.Get("inputs")
+	if n == nil || s.step.loop == nil && s.step.assertion == nil {
 		return entries(s.recorded(s.inputs))
 	}
-	var list []any
-	for _, n := range s.step.declared {
-		list = append(list, declared(n))
-	}
-	return entries(list)
+	return entries(listed(n))
 }
 
 // recorded are values as the record has them: without secrets, and bounded.

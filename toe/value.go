@@ -115,25 +115,3 @@ func constantText(t template) (string, error) {
 	}
 	return text, nil
 }
-
-// declared is a node as the document has it, for JSON: all scalars are texts.
-func declared(n *yamldoc.Node) any {
-	switch n.Kind {
-	case yamldoc.List:
-		list := make([]any, len(n.Items))
-		for i, item := range n.Items {
-			list[i] = declared(item)
-		}
-		return list
-	case yamldoc.Mapping:
-		m := map[string]any{}
-		for _, f := range n.Fields {
-			m[f.Key] = declared(f.Value)
-		}
-		return m
-	case yamldoc.Scalar:
-		return n.Text
-	default:
-		return nil
-	}
-}

@@ -38,40 +38,48 @@ func (n *Node) yaml() *yaml.Node {
 
 // MarshalJSON writes every scalar as text, with its keys in order.
 func (n *Node) MarshalJSON() ([]byte, error) {
+	var b bytes.Buffer
+	err := n.json(&b)
+	return b.Bytes(), err
+}
+
+func (n *Node) json(b *bytes.Buffer) error {
 	switch n.Kind {
 	case Scalar:
-		return json.Marshal(n.Text)
+		return jsonText(b, n.Text)
 	case List:
-		if n.Items == nil {
-			return []byte("[]"), nil
-		}
-		return json.Marshal(n.Items)
+		return jsonParts(b, "[]", n.Items, func(item *Node) error { return item.json(b) })
 	case Mapping:
-		return n.jsonObject()
+		return jsonParts(b, "{}", n.Fields, func(f Field) error {
+			if err := jsonText(b, f.Key); err != nil {
+				return err
+			}
+			b.WriteByte(':')
+			return f.Value.json(b)
+		})
 	default:
-		return []byte("null"), nil
+		b.WriteString("null")
+		return nil
 	}
 }
 
-func (n *Node) jsonObject() ([]byte, error) {
-	var b bytes.Buffer
-	b.WriteByte('{')
-	for i, f := range n.Fields {
+func jsonParts[T any](b *bytes.Buffer, brackets string, parts []T, write func(T) error) error {
+	b.WriteByte(brackets[0])
+	for i, p := range parts {
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		key, err := json.Marshal(f.Key)
-		if err != nil {
-			return nil, err
+		if err := write(p); err != nil {
+			return err
 		}
-		value, err := f.Value.MarshalJSON()
-		if err != nil {
-			return nil, err
-		}
-		b.Write(key)
-		b.WriteByte(':')
-		b.Write(value)
 	}
-	b.WriteByte('}')
-	return b.Bytes(), nil
+	b.WriteByte(brackets[1])
+	return nil
+}
+
+// jsonText leaves <, > and & as they are: whoever writes HTML escapes them.
+func jsonText(b *bytes.Buffer, text string) error {
+	enc := json.NewEncoder(b)
+	enc.SetEscapeHTML(false)
+	return enc.Encode(text)
 }
