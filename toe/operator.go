@@ -38,7 +38,9 @@ const (
 )
 
 var operators = []operator{
-	{name: and}, {name: or}, {name: not},
+	{name: and},
+	{name: or},
+	{name: not},
 
 	{name: "stringIsEmpty", holds: onText(func(s string) bool { return s == "" })},
 	{name: "stringIsWhitespace", holds: onText(isWhitespace)},

@@ -93,7 +93,7 @@ func (s *stepRun) perform(ctx context.Context) (outcome, error) {
 	return s.attempts(ctx)
 }
 
-//lint:ignore ST1005 users see the text as it is in the specification (§8.1)
+// errAborted is the failure of a step whose if says Abort (§8.1).
 var errAborted = errors.New("Step aborted by its 'if' condition")
 
 // decide evaluates the step's if, unless that happened before a reboot.
