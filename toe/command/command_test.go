@@ -62,6 +62,7 @@ func TestRun(t *testing.T) {
 		{"parameter given twice", "run -c twice.json", 1, "", "configuration twice.json: documents[0].parameters[1]: Abc is given twice"},
 		{"document without path", "run -c empty.json", 1, "", "configuration empty.json: documents[0]: path is missing"},
 		{"wrong type", "run -c type.json", 1, "", "trace of type bool"},
+		{"prefix without bucket", "run -d hi.yml -k prefix", 0, "success", "--log-s3-bucket-name is missing"},
 		{"missing configuration", "run -c none.json", 1, "", "reading configuration: open none.json"},
 		{"configuration and parameters", "run --config config.json --parameters Abc=d", 1, "", "leave out --config"},
 		{"nothing to run", "run", 1, "", "exactly one of --documents and --config"},

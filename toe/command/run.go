@@ -34,16 +34,19 @@ func newRun() *cobra.Command {
 		Args:  noArguments,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
 	}
+	f.register(command.Flags())
+	return command
+}
+
+func (f *runFlags) register(flags *pflag.FlagSet) {
 	f.settingFlags = f.settings.flags()
-	flags := command.Flags()
 	flags.AddFlagSet(f.settingFlags)
-	flags.StringVarP(&f.config, "config", "c", "", "JSON configuration `file`")
+	flags.StringVarP(&f.config, "config", "c", "", "JSON configuration `file`, or s3://bucket/key")
 	documentsFlag(flags, &f.documents)
 	flags.StringVar(&f.parameters, "parameters", "", "values of parameters, as `n1=v1,n2=v2`")
 	flags.StringSliceVar(&f.blocked, "blocked-action-modules", nil, "comma-separated `list` of modules to refuse")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "print the plan with its references resolved where they can be, and run nothing")
 	flags.StringVar(&f.output, "output", "text", "`format` of the plan: text (YAML) or json")
-	return command
 }
 
 // documentsFlag also accepts --document.
@@ -163,6 +166,7 @@ func (f *runFlags) request(ctx context.Context, client *cloud.Client, warnings i
 	if f.ExecutionID == "" {
 		f.ExecutionID = uuid.NewString()
 	}
+	f.warn(warnings)
 	req.Phases = toe.SplitList(f.Phases)
 	req.ExecutionID, req.LogDirectory, req.StateDirectory = f.ExecutionID, f.LogDirectory, f.StateDirectory
 	req.HandOffReboot = handsOff()

@@ -53,6 +53,16 @@ func (s *settings) flags() *pflag.FlagSet {
 	return flags
 }
 
+// warn tells of settings that have no effect alone.
+func (s *settings) warn(w io.Writer) {
+	if s.LogS3BucketName == "" && s.LogS3BucketOwner+s.LogS3KeyPrefix != "" {
+		fmt.Fprintln(w, "the logs are not uploaded: --log-s3-bucket-name is missing")
+	}
+	if s.CWLogGroup == "" && s.CWLogStream+s.CWLogRegion != "" {
+		fmt.Fprintln(w, "the console log is not sent: --cw-log-group is missing")
+	}
+}
+
 func documentOwnerFlag(flags *pflag.FlagSet, owner *string) {
 	flags.StringVar(owner, "document-s3-bucket-owner", "", "`account` that must own the buckets of documents")
 }
