@@ -113,6 +113,8 @@ func (c referenceChecker) reference(n *yamldoc.Node, r *reference) {
 		if !slices.Contains(c.names, r.name) {
 			c.undefined(n, r, yamldoc.DidYouMean(r.name, c.names))
 		}
+	case loopRef:
+		c.loopVariable(n, r)
 	case inputsRef, outputsRef:
 		c.chain(n, r)
 	case ssmRef:
@@ -131,6 +133,20 @@ func (c referenceChecker) reference(n *yamldoc.Node, r *reference) {
 	case imagebuilderRef:
 		c.undefined(n, r, "; imagebuilder: variables belong to distribution settings and Dockerfile templates")
 	}
+}
+
+// loopVariable warns of a reference that stays text: documents may have such
+// texts for other programs (§7.4).
+func (c referenceChecker) loopVariable(n *yamldoc.Node, r *reference) {
+	l := c.document.Phases[c.at.Phase].Steps[c.at.Step].loop
+	if l.owns(r) {
+		return
+	}
+	var known []string
+	if l != nil {
+		known = []string{"loop", l.name}
+	}
+	c.Warnf(n, "'{{ %s }}' belongs to no loop of this step and stays as it is%s", r.body, yamldoc.DidYouMean(r.name, known))
 }
 
 func (c referenceChecker) undefined(n *yamldoc.Node, r *reference, why string) {

@@ -223,3 +223,21 @@ func TestLoopsOfADocument(t *testing.T) {
 		wantError(t, test.name, "linux", test.steps, test.want)
 	}
 }
+
+func TestLoopVariableOfNoLoop(t *testing.T) { // C13
+	tests := []struct{ steps, want string }{
+		{looped("{name: each, forEach: [a]}", "echo {{ eech.value }}"), "'{{ eech.value }}' belongs to no loop of this step and stays as it is; did you mean 'each'?"},
+		{"- {name: s, action: ExecuteBash, inputs: {commands: ['echo {{ loop.index }}']}}", "'{{ loop.index }}' belongs to no loop of this step and stays as it is"},
+		{looped("{name: each, forEach: [a]}", "echo {{ each.value }} {{ loop.index }}"), ""},
+	}
+	for _, test := range tests {
+		_, findings := toe.Check([]byte(document(test.steps)), toe.CheckOptions{Platform: "linux"})
+		var got string
+		if warnings := findings.Warnings(); len(warnings) == 1 {
+			got = warnings[0].Message
+		}
+		if got != test.want || len(findings.Errors()) > 0 {
+			t.Errorf("Check(%s) = %v, want one warning, %q", test.steps, findings, test.want)
+		}
+	}
+}
