@@ -23,6 +23,7 @@ import (
 const (
 	maxDepth    = 100    // nesting of lists and mappings
 	maxExpanded = 10_000 // nodes that aliases and merges may add
+	maxPath     = 400    // bytes of a path
 	maxFindings = 1000   // more help nobody
 	maxMessage  = 2000   // bytes; it may quote the document
 )
@@ -174,7 +175,7 @@ func (c *converter) node(n *yaml.Node, path string, depth int) *Node {
 	case yaml.SequenceNode:
 		out.Kind = List
 		for i, item := range n.Content {
-			out.Items = append(out.Items, c.node(item, fmt.Sprintf("%s[%d]", path, i), depth+1))
+			out.Items = append(out.Items, c.node(item, below(path, "["+strconv.Itoa(i)+"]"), depth+1))
 		}
 	case yaml.MappingNode:
 		out.Kind = Mapping
@@ -276,9 +277,18 @@ func (c *converter) merge(out, from *Node, seen map[string]bool) {
 // Join is the path of a key below a path.
 func Join(path, key string) string {
 	if path == "" {
-		return key
+		return shorten(key)
 	}
-	return path + "." + key
+	return below(path, "."+shorten(key))
+}
+
+// below is a path with one step more. A path that is long already stays as it
+// is: there may be as many paths as a document has values.
+func below(path, step string) string {
+	if len(path) > maxPath {
+		return path
+	}
+	return clip(path+step, maxPath)
 }
 
 // shorten keeps a value fit for a message.
