@@ -12,11 +12,11 @@ LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/ingot
 TEST_BASE := $(CACHE)/debian-12.raw
 S3_SERVER := $(CURDIR)/bin/tools/versitygw
-AGENT := guest/agentbin/ingot-agent-linux-amd64
+AGENTS := $(addprefix guest/agentbin/ingot-agent-,linux-amd64 linux-arm64 windows-amd64)
 
 .PHONY: build demo test bench lint generate deps clean
 
-build: $(AGENT)
+build: $(AGENTS)
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ingot ./cmd/ingot
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/awstoe ./cmd/awstoe
 
@@ -25,10 +25,9 @@ bin/awstoe-%: FORCE
 	GOOS=$(word 1,$(subst -, ,$*)) GOARCH=$(basename $(word 2,$(subst -, ,$*))) \
 		$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./cmd/awstoe
 
-# Always run: go build decides what is stale.
-.PHONY: $(AGENT)
-$(AGENT):
-	GOOS=linux GOARCH=amd64 $(GO) build -trimpath -ldflags '-s -w' -o $@ ./cmd/ingot-agent
+guest/agentbin/ingot-agent-%: FORCE
+	GOOS=$(word 1,$(subst -, ,$*)) GOARCH=$(word 2,$(subst -, ,$*)) \
+		$(GO) build -trimpath -ldflags '-s -w' -o $@ ./cmd/ingot-agent
 
 .PHONY: FORCE
 FORCE: # go build decides what is stale

@@ -65,7 +65,7 @@ func (Machine) Open(ctx context.Context, p shim.Place) (_ shim.Guest, err error)
 			err = errors.Join(err, c.Close())
 		}
 	}()
-	if c.program, err = agentbin.Program(runtime.GOARCH); err != nil {
+	if c.program, err = agentbin.Program("linux", runtime.GOARCH); err != nil {
 		return nil, err
 	}
 	if c.disk, err = openDisk(ctx, p.Spec.Disk, p.Dir); err != nil {

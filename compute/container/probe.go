@@ -86,7 +86,7 @@ func (p *prober) root() (string, error) {
 }
 
 func (p *prober) agent() (string, error) {
-	b, err := agentbin.Program(runtime.GOARCH)
+	b, err := agentbin.Program("linux", runtime.GOARCH)
 	return fmt.Sprintf("%d KiB for linux/%s", len(b)>>10, runtime.GOARCH), err
 }
 

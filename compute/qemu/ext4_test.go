@@ -182,7 +182,7 @@ func TestInjectAgent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	program, err := agentbin.Program("amd64")
+	program, err := agentbin.Program("linux", "amd64")
 	if err != nil {
 		t.Fatal(err)
 	}

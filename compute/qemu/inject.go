@@ -117,7 +117,7 @@ type injected struct {
 
 // agentFiles writes what is to be injected into dir.
 func agentFiles(dir, token string) ([]injected, error) {
-	program, err := agentbin.Program("amd64")
+	program, err := agentbin.Program("linux", "amd64")
 	if err != nil {
 		return nil, err
 	}

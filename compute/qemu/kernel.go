@@ -276,7 +276,7 @@ func readModule(ctx context.Context, name, file string) (module, error) {
 
 // writeInitrd makes an initrd whose /init is the agent's program.
 func writeInitrd(file string, cfg initramfs.Config, modules []module) (err error) {
-	program, err := agentbin.Program("amd64")
+	program, err := agentbin.Program("linux", "amd64")
 	if err != nil {
 		return err
 	}

@@ -17,8 +17,9 @@ const Env = "INGOT_AGENT"
 //go:embed *
 var files embed.FS
 
-// Program returns the agent for Linux on an architecture in Go's words, such as "amd64".
-func Program(arch string) ([]byte, error) {
+// Program returns the agent for a system and an architecture in Go's words,
+// such as "linux" and "amd64".
+func Program(system, arch string) ([]byte, error) {
 	if path := os.Getenv(Env); path != "" {
 		b, err := os.ReadFile(path)
 		if err != nil {
@@ -26,9 +27,9 @@ func Program(arch string) ([]byte, error) {
 		}
 		return b, nil
 	}
-	b, err := files.ReadFile("ingot-agent-linux-" + arch)
+	b, err := files.ReadFile("ingot-agent-" + system + "-" + arch)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("this ingot was built without an agent for linux/%s; build it with `make build`", arch)
+		return nil, fmt.Errorf("this ingot has no agent for %s/%s; `make build` puts in those for linux/amd64, linux/arm64 and windows/amd64", system, arch)
 	}
 	return b, err
 }
