@@ -16,9 +16,9 @@ import (
 var errNobodyRestarts = errors.New("a reboot is asked for, but nobody restarts the machine; set TOE_REBOOT_HANDOFF=1, restart the machine when the exit code is 194, and repeat the command")
 
 // rebootFaults finds, before the first step, the reboot of a run that nobody
-// would perform.
+// would perform. One that has rebooted may have it behind it.
 func (r *run) rebootFaults() []string {
-	if r.state.Request.HandOffReboot || r.options.Restart != nil {
+	if r.state.Request.HandOffReboot || r.options.Restart != nil || r.resumed {
 		return nil
 	}
 	for _, d := range r.documents {

@@ -1,6 +1,8 @@
 package toe_test
 
 import (
+	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -105,29 +107,6 @@ func TestRebootAsLastStep(t *testing.T) {
 	}
 }
 
-func TestRebootInALoop(t *testing.T) {
-	dir := t.TempDir()
-	doc := document(`
-- name: s
-  action: ExecuteBash
-  loop: {forEach: [a, b]}
-  inputs: {commands: ['test -f {{ loop.value }} && { echo again {{ loop.value }}; exit 0; }', echo lost, 'touch {{ loop.value }}', exit 194]}
-- {name: r, action: Reboot, loop: {for: {start: 1, end: 2, updateBy: 1}}}
-- {name: t, action: ExecuteBash, inputs: {commands: ['echo "{{ build.s.outputs.stdout }}"']}}`)
-	for i := range 4 {
-		if tr := again(t, dir, request(dir, doc)); tr.err != nil || !tr.result.Reboot {
-			t.Fatalf("run %d = %+v, %v; want a reboot\n%s", i+1, tr.result, tr.err, tr.console)
-		}
-	}
-	last := again(t, dir, request(dir, doc))
-	if last.err != nil || last.result.Status != "success" || last.counters() != "3/0/0" {
-		t.Fatalf("last run = %+v, %v\n%s", last.result, last.err, last.console)
-	}
-	if got := last.stdout("build.t"); got != "again a\nagain b" {
-		t.Errorf("stdout of the loop = %q, want what each iteration printed after its reboot", got)
-	}
-}
-
 func TestFailuresSurviveReboot(t *testing.T) {
 	dir := t.TempDir()
 	doc := document(`
@@ -176,6 +155,53 @@ func TestUnreadableState(t *testing.T) {
 		if _, err := os.Stat(file); err != nil {
 			t.Errorf("the state was removed: %v", err)
 		}
+	}
+}
+
+// TestRestart pauses a run that restarts its machine itself.
+func TestRestart(t *testing.T) {
+	t.Setenv("PATH", "/opt/of-the-test:"+os.Getenv("PATH"))
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "s3cret")
+	dir := t.TempDir()
+	req := request(dir, document(`
+- {name: r, action: Reboot}
+- {name: path, action: ExecuteBash, inputs: {commands: ['echo $PATH']}}`))
+	req.HandOffReboot = false
+	restarted := 0
+	result, err := toe.Run(t.Context(), req, toe.Options{Restart: func(_ context.Context, req toe.Request) error {
+		restarted++
+		path, err := toe.StateFile(req)
+		if err != nil {
+			return err
+		}
+		if state, err := os.ReadFile(path); err != nil || strings.Contains(string(state), "s3cret") {
+			t.Errorf("state at the restart: %v, %s; want it without the key", err, state)
+		}
+		return nil
+	}})
+	if err != nil || !result.Reboot || restarted != 1 {
+		t.Fatalf("Run = %+v, %v, restarted %d times", result, err, restarted)
+	}
+	t.Setenv("PATH", "/usr/bin:/bin") // as cron has it
+	if last := again(t, dir, req); last.result.Status != "success" || !strings.HasPrefix(last.stdout("build.path"), "/opt/of-the-test:") {
+		t.Errorf("second run = %+v, %v, PATH %s", last.result, last.err, last.stdout("build.path"))
+	}
+}
+
+func TestRestartThatFails(t *testing.T) {
+	dir := t.TempDir()
+	req := request(dir, document("- {name: r, action: Reboot}\n- {name: next, action: ExecuteBash, inputs: {commands: [touch next]}}"))
+	req.HandOffReboot = false
+	refused := errors.New("not permitted")
+	result, err := toe.Run(t.Context(), req, toe.Options{Restart: func(context.Context, toe.Request) error { return refused }})
+	if !errors.Is(err, refused) || result.Status != "failed" || result.Reboot || !strings.Contains(result.FailureMessage, "restarting the machine: not permitted") {
+		t.Errorf("Run = %+v, %v", result, err)
+	}
+	if again, err := toe.Interrupted(req); again || err != nil {
+		t.Errorf("Interrupted = %v, %v; want the run to be over", again, err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "next")); err == nil {
+		t.Error("the next step ran")
 	}
 }
 

@@ -24,7 +24,7 @@ func (s systemd) add(ctx context.Context, c Command) error {
 		return err
 	}
 	path := s.path(c.State)
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 		return err
 	}
 	if _, err := output(exec.CommandContext(ctx, s.systemctl, "enable", filepath.Base(path))); err != nil {
