@@ -10,8 +10,6 @@ import (
 	"strings"
 )
 
-const maxList = 8 << 20 // bytes of paths, as for other outputs (§14)
-
 var listFiles = Module{
 	Name:        "ListFiles",
 	Description: "Lists the files of folders, and links to files. Linked folders are not entered.",
@@ -37,41 +35,55 @@ var listFiles = Module{
 	},
 }
 
-// filesIn lists one entry, each path beginning with the one in the document.
+// filesIn lists the files of one entry.
 func (c *Call) filesIn(ctx context.Context, in Values) ([]string, error) {
 	dir, err := openFolder(c.Path(in.String("path")))
 	if err != nil {
 		return nil, err
 	}
 	defer dir.Close()
-	prefix := strings.TrimRight(in.String("path"), `/`+string(filepath.Separator)) + string(filepath.Separator)
-	pattern := in.String("fileNamePattern")
-	if pattern == "" {
-		pattern = "*"
+	list := newFileList(dir, in)
+	if in.Bool("recursive", false) {
+		err = walk(ctx, dir, list.add)
+	} else {
+		err = visitEntries(ctx, dir, 0, list.add)
 	}
-	var files []string
-	size := 0
-	add := func(p place, e fs.DirEntry) error {
-		if !matchStar(pattern, p.name) || !isFile(p, e) {
-			return nil
-		}
-		below, err := filepath.Rel(dir.Name(), p.String())
-		if err != nil {
-			return err
-		}
-		files = append(files, prefix+below)
-		if size += len(prefix) + len(below) + 1; size > maxList {
-			return fmt.Errorf("the paths of the files in %s are longer than %d bytes", dir.Name(), maxList)
-		}
+	slices.Sort(list.files)
+	return list.files, err
+}
+
+// fileList collects paths that begin as the document has them.
+type fileList struct {
+	dir     *os.Root
+	prefix  string
+	pattern string
+	files   []string
+	size    int // bytes
+}
+
+func newFileList(dir *os.Root, in Values) *fileList {
+	isSeparator := func(r rune) bool { return r == '/' || r == filepath.Separator }
+	l := &fileList{dir: dir, pattern: in.String("fileNamePattern")}
+	l.prefix = strings.TrimRightFunc(in.String("path"), isSeparator) + string(filepath.Separator)
+	if l.pattern == "" {
+		l.pattern = "*"
+	}
+	return l
+}
+
+func (l *fileList) add(p place, e fs.DirEntry) error {
+	if !matchStar(l.pattern, p.name) || !isFile(p, e) {
 		return nil
 	}
-	if in.Bool("recursive", false) {
-		err = walk(ctx, dir, add)
-	} else {
-		err = visitEntries(ctx, dir, 0, add)
+	below, err := filepath.Rel(l.dir.Name(), p.String())
+	if err != nil {
+		return err
 	}
-	slices.Sort(files)
-	return files, err
+	l.files = append(l.files, l.prefix+below)
+	if l.size += len(l.prefix) + len(below) + 1; l.size > MaxCapture {
+		return fmt.Errorf("the paths of the files in %s are longer than %d bytes", l.dir.Name(), MaxCapture)
+	}
+	return nil
 }
 
 // isFile reports a regular file or a link to one.

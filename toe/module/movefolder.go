@@ -35,7 +35,7 @@ func (t transfer) moveFolder(ctx context.Context) error {
 	case err != nil:
 		return errors.Join(err, os.Rename(aside, t.to))
 	}
-	return removeTree(ctx, aside)
+	return removeTree(context.WithoutCancel(ctx), aside) // the move is done: its time does not matter
 }
 
 // putAside renames the target, if there is one.

@@ -191,7 +191,8 @@ func existing(path string) (string, error) {
 }
 
 // moveByCopy moves across file systems. The target is there when it is
-// complete, and the source goes last.
+// complete. The source goes last and at once: no second attempt shall take what
+// is left of it for the whole.
 func (t transfer) moveByCopy(ctx context.Context) error {
 	from, err := openPlace(t.from)
 	if err != nil {
@@ -211,5 +212,9 @@ func (t transfer) moveByCopy(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(fmt.Errorf("moving %s to %s: %w", t.from, t.to, err), to.dir.RemoveAll(staged.name))
 	}
-	return removeTree(ctx, t.from)
+	old := from.beside()
+	if err := from.rename(old); err != nil {
+		return fmt.Errorf("removing %s: %w", t.from, err)
+	}
+	return removeTree(context.WithoutCancel(ctx), old.String())
 }
