@@ -286,7 +286,7 @@ phases:
 	}
 }
 
-func TestConstants(t *testing.T) { // C16, C17
+func TestConstants(t *testing.T) {
 	tr := try(t, nil, `
 schemaVersion: '1'
 constants:
@@ -298,10 +298,17 @@ constants:
 phases:
 - name: build
   steps:
-  - {name: s, action: ExecuteBash, inputs: {commands: ["echo '{{ Ver }} {{ Num }} {{ Flag }} {{ Aaa }}'"]}}
+  - {name: C16, action: ExecuteBash, inputs: {commands: ["echo '{{ Ver }} {{ Num }} {{ Flag }}'"]}}
+  - {name: C17, action: ExecuteBash, inputs: {commands: ["echo '{{ Aaa }}'"]}}
 `)
-	if got, want := tr.stdout("build.s"), "1.10 007 yes {{ Bbb }}"; got != want {
-		t.Errorf("stdout = %q, want %q", got, want)
+	for name, want := range map[string]string{
+		"C16 constants keep their source text": "1.10 007 yes", "C17 constants are not scanned": "{{ Bbb }}",
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := tr.stdout("build." + name[:3]); got != want {
+				t.Errorf("stdout = %q, want %q", got, want)
+			}
+		})
 	}
 }
 
@@ -330,7 +337,7 @@ phases: [{name: build, steps: [{name: r, action: Reboot}]}]
 	}
 }
 
-func TestPhaseSelection(t *testing.T) { // C20, C21
+func TestPhaseSelection(t *testing.T) {
 	phase := func(name string) string {
 		return "- {name: " + name + ", steps: [{name: s, action: ExecuteBash, inputs: {commands: [echo]}}]}\n"
 	}
@@ -342,9 +349,9 @@ func TestPhaseSelection(t *testing.T) { // C20, C21
 		documents []string
 		want      []string
 	}{
-		{"order of the document", []string{"build", "test"}, []string{testFirst}, []string{"1:test.s", "1:build.s"}},
-		{"no match", []string{"deploy"}, []string{testFirst}, nil},
-		{"documents one after another", []string{"validate", "build"}, []string{buildFirst, buildFirst}, []string{"1:build.s", "1:validate.s", "2:build.s", "2:validate.s"}},
+		{"C20 order of the document", []string{"build", "test"}, []string{testFirst}, []string{"1:test.s", "1:build.s"}},
+		{"C20 no match", []string{"deploy"}, []string{testFirst}, nil},
+		{"C21 documents one after another", []string{"validate", "build"}, []string{buildFirst, buildFirst}, []string{"1:build.s", "1:validate.s", "2:build.s", "2:validate.s"}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

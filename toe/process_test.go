@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"go.uber.org/goleak"
 
@@ -23,16 +24,23 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func TestTimeout(t *testing.T) { // C26
-	start := time.Now()
-	tr := try(t, nil, document(`- {name: s, action: ExecuteBash, timeoutSeconds: 1, maxAttempts: 2, inputs: {commands: ['echo $$ >> pids', sleep 30]}}`))
-	if took := time.Since(start); took < 2*time.Second || took > 15*time.Second {
-		t.Errorf("took %v, want two attempts of a second", took)
+func TestTimeout(t *testing.T) {
+	t.Run("C26 every attempt has its time", func(t *testing.T) {
+		start := time.Now()
+		tr := try(t, nil, document(`- {name: s, action: ExecuteBash, timeoutSeconds: 1, maxAttempts: 2, inputs: {commands: ['echo $$ >> pids', sleep 30]}}`))
+		if took := time.Since(start); took < 2*time.Second || took > 15*time.Second {
+			t.Errorf("took %v, want two attempts of a second", took)
+		}
+		wantTimeout(t, tr)
+		wantGone(t, filepath.Join(tr.dir, "pids"))
+	})
+}
+
+func wantTimeout(t *testing.T, tr *trial) {
+	t.Helper()
+	if f := tr.result.Failure; tr.err != nil || f == nil || f.Message != "Step timed out after 1 seconds" {
+		t.Errorf("Failure = %+v, %v", f, tr.err)
 	}
-	if f := tr.result.Failure; f == nil || f.Message != "Step timed out after 1 seconds" {
-		t.Errorf("Failure = %+v", f)
-	}
-	wantGone(t, filepath.Join(tr.dir, "pids"))
 }
 
 // wantGone fails if a process lives whose id is in the file.
@@ -97,8 +105,91 @@ func TestTermIsHeard(t *testing.T) {
 	if data, err := os.ReadFile(filepath.Join(tr.dir, "mark")); err != nil || string(data) != "cleaned\n" {
 		t.Errorf("mark = %q, %v: the script had no chance to clean up", data, err)
 	}
-	if f := tr.result.Failure; f == nil || f.Message != "Step timed out after 1 seconds" {
-		t.Errorf("Failure = %+v, want the timeout although the script ended with 0", f)
+	wantTimeout(t, tr) // although the script ended with 0
+}
+
+func TestTermIsIgnored(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits until the step is killed")
+	}
+	start := time.Now()
+	tr := try(t, nil, document(`
+- name: s
+  action: ExecuteBash
+  timeoutSeconds: 1
+  inputs: {commands: ["trap '' TERM", 'echo $$ >> pids', '(echo $BASHPID >> pids; while :; do sleep 60; done) &', 'while :; do sleep 60; done']}`))
+	wantTimeout(t, tr)
+	wantGone(t, filepath.Join(tr.dir, "pids"))
+	if took := time.Since(start); took < 11*time.Second || took > 30*time.Second {
+		t.Errorf("took %v, want 10 s between SIGTERM and SIGKILL", took)
+	}
+}
+
+// A step that forks away: every generation leaves the session, starts the
+// next, and ends, so that no process is there for long.
+func TestForkingAway(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("needs /proc to find processes that left the session")
+	}
+	tr := try(t, nil, document(`
+- name: s
+  action: ExecuteBash
+  timeoutSeconds: 1
+  inputs:
+    commands:
+      - away() { echo $$ >> pids; sleep 0.01; setsid bash -c away </dev/null >/dev/null 2>&1 & }
+      - export -f away
+      - away
+      - sleep 60`))
+	wantTimeout(t, tr)
+	if pids, err := os.ReadFile(filepath.Join(tr.dir, "pids")); err != nil || len(strings.Fields(string(pids))) < 4 {
+		t.Fatalf("pids: %q, %v; want several generations", pids, err)
+	}
+	links, err := filepath.Glob("/proc/[0-9]*/cwd")
+	if err != nil || links == nil {
+		t.Fatalf("processes: %v, %v", links, err)
+	}
+	for _, link := range links {
+		if dir, err := os.Readlink(link); err == nil && dir == tr.dir {
+			t.Errorf("%s: a generation is left", filepath.Dir(link))
+		}
+	}
+}
+
+func TestAnyBytesAsOutput(t *testing.T) {
+	all := make([]byte, 0, 256)
+	for b := range 256 {
+		if b != '\n' && b != '\r' { // of lines, see below
+			all = append(all, byte(b))
+		}
+	}
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "bytes"), all, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tr := again(t, dir, request(dir, document(`
+- {name: s, action: ExecuteBash, inputs: {commands: [cat bytes, 'printf "\ntwo\r\nthree\rfour"', cat bytes >&2]}}
+- {name: use, action: CreateFile, inputs: [{path: copy, content: '{{ build.s.outputs.stdout }}'}]}
+- {name: bad, action: ExecuteBash, inputs: {commands: [cat bytes >&2, exit 1]}}`)))
+	if tr.err != nil || tr.result.Failure == nil || tr.result.Failure.Step != "bad" {
+		t.Fatalf("Run = %+v, %v", tr.result, tr.err)
+	}
+	for _, line := range []string{"Stdout: " + string(all), "Stderr: " + string(all), "Stdout: two", "Stdout: three\rfour"} {
+		if !strings.Contains(tr.console, "CmdExecution: "+line+"\n") {
+			t.Errorf("console.log lacks %q", line)
+		}
+	}
+	want := string(all) + "\ntwo\nthree\rfour"
+	if got, err := os.ReadFile(filepath.Join(dir, "copy")); err != nil || string(got) != want {
+		t.Errorf("the next step got %q, %v; want %q", got, err, want)
+	}
+	if out := tr.stdout("build.s"); out != string([]rune(want)) { // JSON is UTF-8
+		t.Errorf("outputs in the record = %q", out)
+	}
+	for _, line := range tr.result.Failure.Tail {
+		if !utf8.ValidString(line) {
+			t.Errorf("Failure.Tail has %q, want UTF-8", line)
+		}
 	}
 }
 

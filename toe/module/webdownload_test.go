@@ -54,7 +54,7 @@ func server(t *testing.T) (url string, requests *atomic.Int64) {
 	return s.URL, requests
 }
 
-func TestWebDownload(t *testing.T) { // C45, C46
+func TestWebDownload(t *testing.T) {
 	old := map[string]string{"old": "old content", "same": payload}
 	tests := []struct {
 		name     string
@@ -64,16 +64,16 @@ func TestWebDownload(t *testing.T) { // C45, C46
 		requests int64 // -1: any
 		err      string
 	}{
-		{name: "into a folder", in: entry{"source": "/d/f.bin?x=1", "destination": "new/"}, want: entry{"new/f.bin": payload}, output: "new/f.bin", requests: 1},
-		{name: "no content", in: entry{"source": "/empty", "destination": "x"}, err: "204 No Content", requests: 1},
-		{name: "not found", in: entry{"source": "/none", "destination": "x"}, err: "404 Not Found", requests: 1},
-		{name: "redirect", in: entry{"source": "/moved", "destination": "x"}, want: entry{"x": payload}, output: "x", requests: 2},
+		{name: "C45 into a folder", in: entry{"source": "/d/f.bin?x=1", "destination": "new/"}, want: entry{"new/f.bin": payload}, output: "new/f.bin", requests: 1},
+		{name: "C45 no content", in: entry{"source": "/empty", "destination": "x"}, err: "204 No Content", requests: 1},
+		{name: "C45 not found", in: entry{"source": "/none", "destination": "x"}, err: "404 Not Found", requests: 1},
+		{name: "C45 redirect", in: entry{"source": "/moved", "destination": "x"}, want: entry{"x": payload}, output: "x", requests: 2},
 		{name: "redirects without end", in: entry{"source": "/round", "destination": "x"}, err: "more than 10 redirects", requests: 11},
 		{name: "tried again", in: entry{"source": "/shaky", "destination": "x"}, want: entry{"x": payload}, output: "x", requests: 2},
-		{name: "right digest", in: entry{"source": "/d/f.bin", "destination": "old", "checksum": strings.ToUpper(sum(payload)), "algorithm": "sha256"}, want: entry{"old": payload}, output: "old", requests: 1},
-		{name: "wrong digest", in: entry{"source": "/d/f.bin", "destination": "old", "checksum": sum("other"), "algorithm": "SHA256"}, err: "the checksum is " + sum(payload), requests: 1},
-		{name: "already there", in: entry{"source": "/d/f.bin", "destination": "same", "checksum": sum(payload), "algorithm": "SHA256"}, output: "same", requests: 0},
-		{name: "not over", in: entry{"source": "/d/f.bin", "destination": "old", "overwrite": "false"}, err: "overwrite is set to false", requests: 0},
+		{name: "C46 right digest", in: entry{"source": "/d/f.bin", "destination": "old", "checksum": strings.ToUpper(sum(payload)), "algorithm": "sha256"}, want: entry{"old": payload}, output: "old", requests: 1},
+		{name: "C46 wrong digest", in: entry{"source": "/d/f.bin", "destination": "old", "checksum": sum("other"), "algorithm": "SHA256"}, err: "the checksum is " + sum(payload), requests: 1},
+		{name: "C46 already there", in: entry{"source": "/d/f.bin", "destination": "same", "checksum": sum(payload), "algorithm": "SHA256"}, output: "same", requests: 0},
+		{name: "C46 not over", in: entry{"source": "/d/f.bin", "destination": "old", "overwrite": "false"}, err: "overwrite is set to false", requests: 0},
 		{name: "no name", in: entry{"source": "/d/", "destination": "x/"}, err: "has no file name", requests: 0},
 		{name: "name out of the folder", in: entry{"source": "/d/..%2f..%2fx/%2e%2e", "destination": "x/"}, err: "has no file name", requests: 0},
 		{name: "not HTTP", in: entry{"source": "ftp://host/x", "destination": "x"}, err: "is not an http:// or https:// URL", requests: 0},
