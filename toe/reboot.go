@@ -105,7 +105,7 @@ func (s *session) restart(ctx context.Context) (Result, error) {
 // kept are variables that steps and the services they use depend on, and that
 // what starts programs with the system does not provide. Of others nobody
 // knows whether they are secret.
-var kept = regexp.MustCompile(`^(PATH|HOME|LANG|LC_.*|TZ|AWSTOE_.*|AWS_(DEFAULT_)?REGION|AWS_PROFILE|AWS_.*ENDPOINT.*)$`)
+var kept = regexp.MustCompile(`^(PATH|HOME|LANG|LC_.*|TZ|AWSTOE_.*|AWS_(DEFAULT_)?REGION|AWS_PROFILE|AWS_CONFIG_FILE|AWS_SHARED_CREDENTIALS_FILE|AWS_CA_BUNDLE|AWS_.*ENDPOINT.*|INGOT_S3_ADDRESSING_STYLE)$`)
 
 // keepEnvironment puts into the state what would be lost by the restart.
 func (s *session) keepEnvironment() {
