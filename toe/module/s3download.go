@@ -164,6 +164,8 @@ func (d *s3DownloadEntry) plan(prefix string, objects []cloud.Object) (map[strin
 }
 
 // errExists is worded as the vendor's executor words it (§9.8).
+//
+//lint:ignore ST1005 users see the text as it is in the specification
 var errExists = errors.New(`S3Download: File already exists and "overwrite" property for "destination" file is set to false. Cannot download.`)
 
 // object writes beside the target and renames: a download that breaks off
