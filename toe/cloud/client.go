@@ -11,6 +11,9 @@ package cloud
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
 	"sync"
 	"time"
 
@@ -67,10 +70,15 @@ func (c *Client) Close() {
 }
 
 // environment hands the SDK what the environment of the run says, which may be
-// more than that of the process.
+// more than that of the process: after a reboot, for one.
 func (c *Client) environment() config.LoadOptionsFunc {
 	return func(o *config.LoadOptions) error {
 		o.Logger = logging.Nop{} // standard error belongs to the command
+		o.SharedConfigFiles = c.settingsFile("AWS_CONFIG_FILE", "config")
+		o.SharedCredentialsFiles = c.settingsFile("AWS_SHARED_CREDENTIALS_FILE", "credentials")
+		if profile := c.first("AWS_PROFILE"); profile != os.Getenv("AWS_PROFILE") {
+			o.SharedConfigProfile = profile // which the SDK puts before all other credentials
+		}
 		o.Region = c.first("AWS_REGION", "AWS_DEFAULT_REGION")
 		o.BaseEndpoint = c.first("AWS_ENDPOINT_URL")
 		o.EC2IMDSEndpoint = c.first("AWS_EC2_METADATA_SERVICE_ENDPOINT")
@@ -80,6 +88,21 @@ func (c *Client) environment() config.LoadOptionsFunc {
 		}
 		return nil
 	}
+}
+
+// settingsFile is a file of the AWS CLI; nil leaves it to the SDK.
+func (c *Client) settingsFile(variable, name string) []string {
+	home := "HOME"
+	if runtime.GOOS == "windows" {
+		home = "USERPROFILE"
+	}
+	if file := c.first(variable); file != "" {
+		return []string{file}
+	}
+	if dir := c.first(home); dir != "" {
+		return []string{filepath.Join(dir, ".aws", name)}
+	}
+	return nil
 }
 
 // first is the first variable that is not empty.
