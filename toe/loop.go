@@ -80,12 +80,15 @@ func (s *stepRun) iterate(ctx context.Context, r *resolver) error {
 		s.console.Printf(module.Error, "%v", err)
 		return err
 	}
-	s.record.Loop = &loopRecord{Name: s.step.loop.name, Type: s.step.loop.kind, Iterations: len(values), FailedIterations: []int{}}
+	s.record.Loop.Iterations, s.record.Loop.FailedIterations = len(values), []int{}
 	progress, outputs := &s.run.state.Step, merged{}
 	outputs.add(progress.Outputs)
 	defer func() {
 		s.outputs = outputs.values()
 		progress.Outputs = s.outputs
+		if outputs.dropped {
+			s.console.Printf(module.Warn, "Only the last %d bytes of an output of the loop are kept for later steps", module.MaxCapture)
+		}
 	}()
 	for progress.Iteration < len(values) {
 		i := progress.Iteration
@@ -129,31 +132,37 @@ func (e *iterationError) Error() string {
 
 func (e *iterationError) Unwrap() error { return e.err }
 
-// merged are the outputs of iterations, joined key by key with line feeds.
-type merged []map[string][]byte
+// merged are the outputs of iterations, joined key by key with line feeds. Each
+// is bounded by what is kept of a step's.
+type merged struct {
+	entries []map[string][]byte
+	dropped bool // the beginning of an output
+}
 
 func (m *merged) add(outputs []module.Values) {
 	for i, entry := range outputs {
-		if i == len(*m) {
-			*m = append(*m, map[string][]byte{})
+		if i == len(m.entries) {
+			m.entries = append(m.entries, map[string][]byte{})
 		}
 		for key, v := range entry {
-			text, joined := (*m)[i][key]
+			text, joined := m.entries[i][key]
 			if joined {
 				text = append(text, '\n')
 			}
-			(*m)[i][key] = lastBytes(append(text, fmt.Sprint(v)...), module.MaxCapture)
+			text = fmt.Append(text, v)
+			m.dropped = m.dropped || len(text) > module.MaxCapture
+			m.entries[i][key] = lastBytes(text, module.MaxCapture)
 		}
 	}
 }
 
-// values are the outputs of the loop, each bounded by what is kept of a step's.
-func (m merged) values() []module.Values {
+func (m *merged) values() []module.Values {
 	var out []module.Values
-	for _, entry := range m {
+	for _, entry := range m.entries {
 		values := module.Values{}
 		for key, text := range entry {
-			values[key] = string(text[max(0, len(text)-module.MaxCapture):])
+			last := text[max(0, len(text)-module.MaxCapture):]
+			values[key] = strings.ToValidUTF8(string(last), "\ufffd")
 		}
 		out = append(out, values)
 	}

@@ -57,6 +57,9 @@ func (r *run) stepRecord(step *Step, phase *phaseRecord) *stepRecord {
 		Name: step.Name, Status: statusRunning, TimeoutSeconds: step.TimeoutSeconds, OnFailure: step.OnFailure,
 		MaxAttempts: step.MaxAttempts, Action: step.Action, StartTime: stamp(r.options.Now()), Inputs: "[]", Outputs: "[]",
 	}
+	if l := step.loop; l != nil {
+		s.Loop = &loopRecord{Name: l.name, Type: l.kind, FailedIterations: []int{}}
+	}
 	phase.Steps = append(phase.Steps, s)
 	return s
 }
