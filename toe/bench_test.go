@@ -102,3 +102,18 @@ func linesOf(n int) string {
 	}
 	return doc.String()
 }
+
+// BenchmarkExecuteDocument executes a document of ten steps a hundred times.
+func BenchmarkExecuteDocument(b *testing.B) {
+	var steps strings.Builder
+	for i := range 10 {
+		fmt.Fprintf(&steps, "- {name: s%d, action: Assert, inputs: {stringIsEmpty: ''}}\n", i)
+	}
+	files := map[string]string{"in.yml": document(steps.String())}
+	doc := document("- {name: n, action: ExecuteDocument, loop: {for: {start: 1, end: 100, updateBy: 1}}, inputs: {document: in.yml}}")
+	for b.Loop() {
+		if tr := tryNested(b, files, doc); tr.result.Status != "success" {
+			b.Fatalf("Run = %+v, %v", tr.result, tr.err)
+		}
+	}
+}

@@ -10,9 +10,10 @@ import (
 	"ingot.dev/ingot/toe/module"
 )
 
-// maxNesting is how many levels of documents may be below the one that was
-// asked for (§9.7).
-const maxNesting = 3
+const (
+	maxNesting = 3       // levels of documents below the one that was asked for (§9.7)
+	maxNested  = 100_000 // documents that steps of a run may execute: each stays in its record
+)
 
 // executeDocument runs a document within the step, or goes on with it after a
 // reboot. Whatever becomes of it ends here: what follows is up to the step's
@@ -63,6 +64,7 @@ func (s *stepRun) nest(ctx context.Context, call module.Nested) error {
 	if err := s.run.mayExecute(source.Path); err != nil {
 		return err
 	}
+	s.run.session.state.Nested++
 	secrets := s.run.secretParameters(call.Parameters)
 	source.Parameters = map[string]string{}
 	for _, p := range call.Parameters {
@@ -101,7 +103,8 @@ func (r *run) fetch(ctx context.Context, document, owner string) (Source, error)
 	return s, err
 }
 
-// mayExecute refuses a document that is under way already, and one too deep.
+// mayExecute refuses a document that is under way already, one too deep, and
+// one too many.
 func (r *run) mayExecute(document string) error {
 	identity, depth := r.identity(document), 0
 	for caller := r; caller != nil; caller = caller.parent() {
@@ -114,6 +117,9 @@ func (r *run) mayExecute(document string) error {
 	if depth > maxNesting {
 		//lint:ignore ST1005 users see the text as it is in the specification (§9.7)
 		return fmt.Errorf("Maximum document nesting depth (%d) exceeded", maxNesting)
+	}
+	if r.session.state.Nested >= maxNested {
+		return fmt.Errorf("the steps of a run may execute %d documents, which have been executed", maxNested)
 	}
 	return nil
 }

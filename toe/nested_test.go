@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"ingot.dev/ingot/toe"
+	"ingot.dev/ingot/toe/cloud/cloudtest"
 )
 
 // nestedRecord is what detailedoutput.json says of a run and of those in it.
@@ -424,4 +427,66 @@ func TestNestedLogThatCannotBeWritten(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(dir, "last")); err == nil {
 		t.Error("a step ran although the one before was not recorded")
 	}
+}
+
+// A secret that goes to a nested document comes back after a reboot, and is not
+// in the state in between.
+func TestNestedSecret(t *testing.T) {
+	fake := cloudtest.StartFake(t)
+	fake.SetParameter("/app/key", cloudtest.Parameter{Type: "SecureString", Value: "s3cret"})
+	dir := t.TempDir()
+	place(t, dir, map[string]string{"in.yml": `
+schemaVersion: 1.0
+parameters: [{Key: {type: string}}, {Who: {type: string}}]
+phases: [{name: build, steps: [{name: r, action: Reboot}, {name: w, action: CreateFile, inputs: {path: key, content: '{{ Key }} {{ Who }}'}}]}]
+`})
+	req := request(dir, document(`
+- name: n
+  action: ExecuteDocument
+  inputs: {document: in.yml, parameters: [{name: Key, value: 'k={{ aws:ssm:/app/key }}'}, {name: Who, value: '{{ context:uuid }}'}]}`))
+	req.Environment = fake.Environment
+	first := again(t, dir, req)
+	if first.err != nil || !first.result.Reboot {
+		t.Fatalf("first run = %+v, %v\n%s", first.result, first.err, first.console)
+	}
+	first.dir = dir
+	first.wantHidden(t, "s3cret")
+	last := again(t, dir, req)
+	last.dir = dir
+	if last.err != nil || last.result.Status != "success" {
+		t.Errorf("last run = %+v, %v\n%s", last.result, last.err, last.console)
+	}
+	last.wantHidden(t, "s3cret")
+	if got, err := os.ReadFile(filepath.Join(dir, "key")); !strings.HasPrefix(string(got), "k=s3cret ") {
+		t.Errorf("file = %q, %v", got, err)
+	}
+}
+
+func TestNestedDocumentOfABucket(t *testing.T) {
+	server := cloudtest.StartS3(t)
+	server.Put(t, "in.yml", []byte(document(executes("again", "s3://documents/in.yml"))))
+	tr := try(t, environment(server.Environment), document(executes("n", "s3://documents/in.yml")))
+	if got, want := tr.record(t).outline(), "build.n=failed[failed build.again=failed]"; got != want {
+		t.Errorf("record = %s, want %s\n%s", got, want, tr.console)
+	}
+	wantInOrder(t, tr.console, "Document s3://documents/in.yml", "Cyclic document execution detected: s3://documents/in.yml")
+}
+
+// TestNestedComponents names one component build in two ways.
+func TestNestedComponents(t *testing.T) {
+	const build = "arn:aws:imagebuilder:eu-west-1:111122223333:component/web/1.2.0/1"
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		answer := map[string]any{"component": map[string]string{"arn": build, "data": document(executes("again", strings.Replace(build, "1.2.0/1", "1.2.x", 1)))}}
+		if err := json.NewEncoder(w).Encode(answer); err != nil {
+			t.Error(err)
+		}
+	}))
+	defer server.Close()
+	tr := try(t, func(r *toe.Request) {
+		r.Environment = map[string]string{"AWSTOE_IMAGEBUILDER_ENDPOINT": server.URL, "AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
+	}, document(executes("n", strings.Replace(build, "1.2.0/1", "x.x.x", 1))))
+	if got, want := tr.record(t).outline(), "build.n=failed[failed build.again=failed]"; got != want {
+		t.Errorf("record = %s, want %s\n%s", got, want, tr.console)
+	}
+	wantInOrder(t, tr.console, "Document "+build, "Cyclic document execution detected: "+build)
 }
