@@ -72,7 +72,7 @@ func newFileList(dir *os.Root, in Values) *fileList {
 }
 
 func (l *fileList) add(p place, e fs.DirEntry) error {
-	if !matchStar(l.pattern, p.name) || !isFile(p, e) {
+	if !matchName(l.pattern, p.name) || !isFile(p, e) {
 		return nil
 	}
 	below, err := filepath.Rel(l.dir.Name(), p.String())

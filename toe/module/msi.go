@@ -136,7 +136,7 @@ func (m msi) run(ctx context.Context, c *Call) ([]Values, error) {
 func (m msi) fetch(ctx context.Context, c *Call) (path string, remove func() error, err error) {
 	source := c.Inputs[0].String("path")
 	if !isS3(source) && !isURL(source) {
-		path = filepath.FromSlash(c.Path(source))
+		path = c.Path(source)
 		_, err := os.Stat(path)
 		return path, func() error { return nil }, err
 	}
@@ -144,23 +144,22 @@ func (m msi) fetch(ctx context.Context, c *Call) (path string, remove func() err
 	if err != nil {
 		return "", nil, err
 	}
+	c.Console.Printf(Info, "%s: Created temporary directory: %s", m.action, dir)
 	path = filepath.Join(dir, "package.msi")
-	c.Console.Printf(Info, "%s: downloading %s to %s", m.action, source, path)
-	if isURL(source) {
-		var d *download
-		if d, err = newDownload(source, path, c.Console); err == nil {
-			err = d.run(ctx)
-		}
-	} else {
-		err = downloadObject(ctx, c, source, path)
-	}
-	if err != nil {
+	if err := downloadPackage(ctx, c, source, path); err != nil {
 		return "", nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	return path, func() error { return os.RemoveAll(dir) }, nil
 }
 
-func downloadObject(ctx context.Context, c *Call, source, path string) error {
+func downloadPackage(ctx context.Context, c *Call, source, path string) error {
+	if isURL(source) {
+		d, err := newDownload(source, path, c.Console)
+		if err != nil {
+			return err
+		}
+		return d.run(ctx)
+	}
 	location, err := cloud.ParseLocation(source)
 	if err != nil {
 		return err
@@ -178,7 +177,7 @@ func (m msi) execute(ctx context.Context, c *Call, path string) ([]Values, error
 	if err := m.checkSignature(c.Console, path, in); err != nil {
 		return nil, err
 	}
-	log := filepath.FromSlash(c.Path(in.String("logFile")))
+	log := c.Path(in.String("logFile"))
 	if log != "" {
 		if err := os.MkdirAll(filepath.Dir(log), 0o777); err != nil {
 			return nil, err

@@ -83,11 +83,20 @@ func matches(path string) ([]string, error) {
 	}
 	var out []string
 	for _, e := range entries {
-		if matchStar(pattern, e.Name()) {
+		if matchName(pattern, e.Name()) {
 			out = append(out, filepath.Join(dir, e.Name()))
 		}
 	}
 	return out, nil
+}
+
+// matchName matches the name of a file as file systems compare names: on
+// Windows without regard to case.
+func matchName(pattern, name string) bool {
+	if runtime.GOOS == "windows" {
+		pattern, name = strings.ToLower(pattern), strings.ToLower(name)
+	}
+	return matchStar(pattern, name)
 }
 
 // matchStar matches a pattern in which * alone is special.

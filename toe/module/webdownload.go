@@ -110,7 +110,8 @@ func entryDownload(c *Call, in Values) (*download, error) {
 	d.overwrite, d.insecure = in.Bool("overwrite", true), in.Bool("ignoreCertificateErrors", false)
 	if endsInSeparator(in.String("destination")) {
 		name := path.Base(d.url.Path)
-		if name == "/" || name == "." || name == ".." || strings.HasSuffix(d.url.Path, "/") || filepath.Base(name) != name {
+		// Windows has more names that are no files, such as NUL and a:b.
+		if name == "." || strings.HasSuffix(d.url.Path, "/") || filepath.Base(name) != name || !filepath.IsLocal(name) {
 			return nil, fmt.Errorf("%s has no file name; give the destination one", d.url.Redacted())
 		}
 		d.path = filepath.Join(d.path, name)
