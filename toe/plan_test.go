@@ -93,3 +93,40 @@ func TestPlanIsBounded(t *testing.T) {
 		t.Errorf("the plan has %d bytes of text", size)
 	}
 }
+
+// Whatever the document: a plan has every step of it, and can be read.
+func FuzzPlan(f *testing.F) {
+	data, err := os.ReadFile("testdata/plan/doc.yml")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(data)
+	for _, d := range wellFormed {
+		f.Add([]byte(d))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		doc, _ := toe.Check(data, toe.CheckOptions{})
+		plan, err := toe.NewPlan(toe.Request{Documents: []toe.Source{{Data: data}}, HandOffReboot: true}, toe.Options{})
+		if (doc == nil) != (err != nil) {
+			t.Fatalf("document %v, but plan %v", doc, err)
+		}
+		if doc == nil {
+			return
+		}
+		text, err := yaml.Dump(plan)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var again struct {
+			Documents []struct{ Phases []struct{ Steps []any } }
+		}
+		if err := yaml.Unmarshal(text, &again); err != nil {
+			t.Fatalf("%v:\n%s", err, text)
+		}
+		for i, p := range again.Documents[0].Phases {
+			if len(p.Steps) != len(doc.Phases[i].Steps) {
+				t.Errorf("phase %d has %d steps, want %d:\n%s", i, len(p.Steps), len(doc.Phases[i].Steps), text)
+			}
+		}
+	})
+}

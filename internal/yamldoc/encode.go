@@ -3,6 +3,7 @@ package yamldoc
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -11,11 +12,14 @@ import (
 // keys keep their order.
 func (n *Node) MarshalYAML() (any, error) { return n.yaml(), nil }
 
+// nulls are the texts that YAML takes for null unless they are in quotes.
+var nulls = []string{"", "~", "null", "Null", "NULL"}
+
 func (n *Node) yaml() *yaml.Node {
 	switch n.Kind {
 	case Scalar:
 		out := &yaml.Node{Kind: yaml.ScalarNode, Value: n.Text}
-		if n.Quoted {
+		if n.Quoted || slices.Contains(nulls, n.Text) {
 			out.Tag = "!!str"
 		}
 		return out
