@@ -490,3 +490,27 @@ func TestNestedComponents(t *testing.T) {
 	}
 	wantInOrder(t, tr.console, "Document "+build, "Cyclic document execution detected: "+build)
 }
+
+func TestNestedTooOften(t *testing.T) {
+	dir := t.TempDir()
+	place(t, dir, map[string]string{"in.yml": document(bash("s", "echo x >> count"))})
+	req := request(dir, document(executes("n", "in.yml")+"\n- {name: r, action: Reboot}\n"+executes("m", "in.yml")))
+	if first := again(t, dir, req); !first.result.Reboot {
+		t.Fatalf("first run = %+v, %v", first.result, first.err)
+	}
+	path, err := toe.StateFile(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	state, err := os.ReadFile(path)
+	if err != nil || !strings.Contains(string(state), `"nested":1,`) {
+		t.Fatalf("state = %s, %v", state, err)
+	}
+	if err := os.WriteFile(path, []byte(strings.Replace(string(state), `"nested":1,`, `"nested":100000,`, 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	last := again(t, dir, req)
+	if f := last.result.Failure; f == nil || f.Step != "m" || !strings.Contains(f.Message, "100000 documents") {
+		t.Errorf("last run = %+v, failure %+v", last.result, f)
+	}
+}
