@@ -306,3 +306,28 @@ func TestSeveralPolicies(t *testing.T) {
 		t.Error("the zero subject may do something")
 	}
 }
+
+func TestParsePrincipal(t *testing.T) {
+	for arn, want := range map[string]string{
+		root:    "",
+		pathAnn: "",
+		role:    "",
+		session: role,
+		"arn:aws-cn:sts::" + mine + ":assumed-role/build/a@b.c": "arn:aws-cn:iam::" + mine + ":role/build",
+		"arn:aws:sts::" + mine + ":federated-user/ann":          "",
+	} {
+		p, err := iam.ParsePrincipal(arn)
+		if err != nil || p.ARN != arn || p.Account != mine || p.Role != want {
+			t.Errorf("ParsePrincipal(%s) = %+v, %v", arn, p, err)
+		}
+	}
+	for _, arn := range []string{
+		"", mine, "ann", nginx, root + "x", root + "/x", ann + "/", ann + "?", "arn:aws:iam::" + mine + ":user", "arn:aws:iam::" + mine + ":user/",
+		"arn:aws:iam:eu-north-1:" + mine + ":user/ann", "arn:gcp:iam::" + mine + ":user/ann", "arn:aws:iam::1:user/ann", "arn:aws:iam::" + mine + ":instance-profile/p",
+		session + "/more", "arn:aws:sts::" + mine + ":assumed-role/build", "arn:aws:sts::" + mine + ":user/ann", ann + strings.Repeat("a", 1024),
+	} {
+		if p, err := iam.ParsePrincipal(arn); err == nil {
+			t.Errorf("ParsePrincipal(%q) = %+v, want an error", arn, p)
+		}
+	}
+}
