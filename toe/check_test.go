@@ -126,11 +126,14 @@ func TestCheck(t *testing.T) {
 // wantError checks steps that have exactly one fault, or none if want is empty.
 func wantError(t *testing.T, name, platform, steps, want string) {
 	t.Helper()
-	_, findings := toe.Check([]byte(document(steps)), toe.CheckOptions{Platform: platform})
-	errs := findings.Errors()
-	if want == "" && len(errs) > 0 || want != "" && (len(errs) != 1 || !strings.Contains(errs[0].Message, want)) {
-		t.Errorf("%s: Check(%s) = %v, want one error with %q", name, steps, errs, want)
-	}
+	t.Run(name, func(t *testing.T) {
+		t.Helper()
+		_, findings := toe.Check([]byte(document(steps)), toe.CheckOptions{Platform: platform})
+		errs := findings.Errors()
+		if want == "" && len(errs) > 0 || want != "" && (len(errs) != 1 || !strings.Contains(errs[0].Message, want)) {
+			t.Errorf("Check(%s) = %v, want one error with %q", steps, errs, want)
+		}
+	})
 }
 
 // Inputs that are mappings and lists of mappings, on Windows where most are.

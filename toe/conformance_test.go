@@ -14,8 +14,8 @@ import (
 	"ingot.dev/ingot/toe"
 )
 
-// The cases C01 to C57 of component-documents.md §17, as far as their modules
-// are built.
+// The cases C01 to C57 of component-documents.md §17 are tests of their number,
+// here and beside what they are about.
 
 // document wraps steps as §17 says.
 func document(steps string) string {
@@ -366,7 +366,7 @@ func TestPhaseSelection(t *testing.T) {
 	}
 }
 
-func TestFailureBlock(t *testing.T) { // C57
+func TestC57FailureBlock(t *testing.T) {
 	tr := try(t, nil, "name: web\n"+document(`
 - name: s
   action: ExecuteBash
@@ -447,7 +447,7 @@ func TestEventsHaveTheirPlace(t *testing.T) {
 	}
 }
 
-func TestUnknownInputIsTold(t *testing.T) { // C28
+func TestC28UnknownInput(t *testing.T) {
 	tr := try(t, nil, document("- {name: s, action: DeleteFile, inputs: [{path: none*, forced: true}]}"))
 	log, err := os.ReadFile(filepath.Join(tr.result.LogURL, "application.log"))
 	if want := "Unknown input 'forced' of action DeleteFile is ignored"; tr.result.Status != "success" || !strings.Contains(string(log), want) {

@@ -105,33 +105,37 @@ func TestLoop(t *testing.T) {
 	}
 }
 
-func TestLoopFails(t *testing.T) { // C40
+func TestLoopFails(t *testing.T) {
 	for attempts, want := range map[string]string{"1": "ok0\nok1\n", "2": "ok0\nok1\nok0\nok1\n"} {
-		tr := try(t, nil, document(`
+		t.Run("C40 maxAttempts "+attempts, func(t *testing.T) { wantFailure(t, attempts, want) })
+	}
+}
+
+func wantFailure(t *testing.T, attempts, wantLog string) {
+	tr := try(t, nil, document(`
 - name: s
   action: ExecuteBash
   maxAttempts: `+attempts+`
   loop: {forEach: ['0', '7', '0']}
   inputs: {commands: ['echo ok{{ loop.index }} | tee -a $DIR/log', 'exit {{ loop.value }}']}`))
-		s := tr.steps["build.s"]
-		if s.Status != "failed" || s.FailureMessage != "Iteration(s) [1] of the loop failed" || tr.stdout("build.s") != "ok0" {
-			t.Errorf("step = %+v, want it to fail at 1 with the output ok0", s)
-		}
-		if s.Loop == nil || s.Loop.Type != "forEach" || s.Loop.Iterations != 3 || !cmp.Equal(s.Loop.FailedIterations, []int{1}) {
-			t.Errorf("loop = %+v, want 3 iterations of forEach, 1 failed", s.Loop)
-		}
-		if want := `[{"commands":["echo ok{{ loop.index }} | tee -a ` + tr.dir + `/log","exit {{ loop.value }}"]}]`; s.Inputs != want {
-			t.Errorf("inputs = %s, want the declared ones, %s", s.Inputs, want)
-		}
-		if f := tr.result.Failure; f == nil || f.ExitCode == nil || *f.ExitCode != 7 {
-			t.Errorf("Failure = %+v, want exit code 7", f)
-		}
-		if !strings.Contains(tr.console, "Error Iteration 1 of the loop failed: exit status 7\n") {
-			t.Errorf("console.log does not say why:\n%s", tr.console)
-		}
-		if got, err := os.ReadFile(filepath.Join(tr.dir, "log")); string(got) != want {
-			t.Errorf("maxAttempts %s: ran %q, %v; want %q", attempts, got, err, want)
-		}
+	s := tr.steps["build.s"]
+	if s.Status != "failed" || s.FailureMessage != "Iteration(s) [1] of the loop failed" || tr.stdout("build.s") != "ok0" {
+		t.Errorf("step = %+v, want it to fail at 1 with the output ok0", s)
+	}
+	if s.Loop == nil || s.Loop.Type != "forEach" || s.Loop.Iterations != 3 || !cmp.Equal(s.Loop.FailedIterations, []int{1}) {
+		t.Errorf("loop = %+v, want 3 iterations of forEach, 1 failed", s.Loop)
+	}
+	if want := `[{"commands":["echo ok{{ loop.index }} | tee -a ` + tr.dir + `/log","exit {{ loop.value }}"]}]`; s.Inputs != want {
+		t.Errorf("inputs = %s, want the declared ones, %s", s.Inputs, want)
+	}
+	if f := tr.result.Failure; f == nil || f.ExitCode == nil || *f.ExitCode != 7 {
+		t.Errorf("Failure = %+v, want exit code 7", f)
+	}
+	if !strings.Contains(tr.console, "Error Iteration 1 of the loop failed: exit status 7\n") {
+		t.Errorf("console.log does not say why:\n%s", tr.console)
+	}
+	if got, err := os.ReadFile(filepath.Join(tr.dir, "log")); string(got) != wantLog {
+		t.Errorf("ran %q, %v; want %q", got, err, wantLog)
 	}
 }
 

@@ -12,11 +12,6 @@ import (
 	"ingot.dev/ingot/toe/cloud/cloudtest"
 )
 
-// in gives a run the fake cloud.
-func in(fake *cloudtest.Fake) func(*toe.Request) {
-	return func(r *toe.Request) { r.Environment = fake.Environment }
-}
-
 // wantHidden looks for a secret in everything that a run has written or told.
 func (tr *trial) wantHidden(t *testing.T, secret string) {
 	t.Helper()
@@ -39,7 +34,7 @@ func (tr *trial) wantHidden(t *testing.T, secret string) {
 	}
 }
 
-func TestSecureString(t *testing.T) { // C53
+func TestC53SecureString(t *testing.T) {
 	fake := cloudtest.StartFake(t)
 	fake.SetParameter("/app/key", cloudtest.Parameter{Type: "SecureString", Value: "s3cret"})
 	fake.SetParameter("/lines", cloudtest.Parameter{Type: "String", Value: "a\nb"})
@@ -70,7 +65,7 @@ func TestSecureString(t *testing.T) { // C53
   inputs: {commands: ['echo {{ aws:ssm:/lines }}']}
   onFailure: Continue
 `
-	tr := try(t, in(fake), constants+document(steps))
+	tr := try(t, environment(fake.Environment), constants+document(steps))
 	if tr.err != nil || tr.counters() != "6/3/0" || tr.stdout("build.count") != "6" {
 		t.Errorf("Run = %s, error %v, count %q; want 6/3/0, 6\n%s", tr.counters(), tr.err, tr.stdout("build.count"), tr.console)
 	}
@@ -108,29 +103,6 @@ func TestParameterIsFetchedAgain(t *testing.T) {
 	}
 	if got, err := os.ReadFile(filepath.Join(dir, "b")); string(got) != "x,y x,y\n" {
 		t.Errorf("file = %q, %v", got, err)
-	}
-}
-
-func TestCloudReferences(t *testing.T) {
-	fake := cloudtest.StartFake(t)
-	fake.SetMetadata("meta-data/placement/zone", "here-1")
-	fake.SetMetadata("dynamic/instance-identity/document", `{"accountId": "123456789012", "region": "here"}`)
-	tests := []struct{ reference, want, message string }{
-		{"aws:imds:placement/zone", "here-1", ""},
-		{"context:accountId", "123456789012", ""},
-		{"context:region", "us-east-1", ""},
-		{"aws:imds:nothing", "", "Unable to resolve '{{ aws:imds:nothing }}': reading instance metadata nothing"},
-		{"aws:ssm:/none", "", "Unable to resolve '{{ aws:ssm:/none }}': reading parameter /none: ParameterNotFound: there is no parameter /none"},
-	}
-	for _, test := range tests {
-		tr := try(t, in(fake), document("- {name: s, action: CreateFile, inputs: {path: out, content: '{{ "+test.reference+" }}'}}"))
-		got, err := os.ReadFile(filepath.Join(tr.dir, "out"))
-		if string(got) != test.want || (err != nil) != (test.message != "") {
-			t.Errorf("%s = %q, %v; want %q", test.reference, got, err, test.want)
-		}
-		if message := tr.steps["build.s"].FailureMessage; !strings.HasPrefix(message, test.message) || test.message == "" && message != "" {
-			t.Errorf("%s: failure %q, want %q", test.reference, message, test.message)
-		}
 	}
 }
 
