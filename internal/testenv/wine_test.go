@@ -16,7 +16,7 @@ func TestUnderWine(t *testing.T) {
 	testenv.For(t, testenv.Wine)
 	for name, args := range map[string][]string{
 		"modules": {"-skip", "^(TestExecuteBinary|TestDependencies|TestServersThatLie)$", "./toe/module"},
-		"others":  {"-run", "^TestWindows", "./guest", "./toe"},
+		"others":  {"-run", "^TestWindows", "./guest", "./toe", "./toe/startup"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			out, err := exec.CommandContext(t.Context(), "../../scripts/test-windows", args...).CombinedOutput()

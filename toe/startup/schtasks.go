@@ -5,14 +5,19 @@ import (
 	"encoding/binary"
 	"encoding/xml"
 	"errors"
+	"io/fs"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"unicode/utf16"
 )
 
 // scheduler is the Task Scheduler of Windows, used through schtasks.
-type scheduler struct{ program string }
+type scheduler struct {
+	program string
+	dir     string // where the system keeps the tasks, a file each
+}
 
 func (s scheduler) add(ctx context.Context, c Command) error {
 	text, err := task(c)
@@ -33,8 +38,8 @@ func (s scheduler) add(ctx context.Context, c Command) error {
 
 func (s scheduler) remove(ctx context.Context, state string) error {
 	name := entryName(state)
-	if _, err := output(exec.CommandContext(ctx, s.program, "/Query", "/TN", name)); err != nil {
-		return nil // there is none
+	if _, err := os.Lstat(filepath.Join(s.dir, name)); errors.Is(err, fs.ErrNotExist) {
+		return nil
 	}
 	_, err := output(exec.CommandContext(ctx, s.program, "/Delete", "/TN", name, "/F"))
 	return err

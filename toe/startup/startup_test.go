@@ -3,7 +3,6 @@
 package startup
 
 import (
-	"encoding/xml"
 	"fmt"
 	"os"
 	"os/exec"
@@ -176,26 +175,5 @@ func TestUnit(t *testing.T) {
 	c.State = "/a\nb"
 	if err := s.add(t.Context(), c); err == nil {
 		t.Error("a unit took a name with a line feed")
-	}
-}
-
-func TestTask(t *testing.T) {
-	c := Command{Args: []string{`C:\Program Files\awstoe.exe`, "run", "-d", `C:\a b\`, `say "hi"`, `\"`, ""}, Dir: `C:\<work> & more`, State: `C:\s`}
-	text, err := task(c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var got taskDefinition
-	decoder := xml.NewDecoder(strings.NewReader(strings.Replace(text, "UTF-16", "UTF-8", 1)))
-	if err := decoder.Decode(&got); err != nil {
-		t.Fatalf("%v:\n%s", err, text)
-	}
-	got.XMLName = xml.Name{}
-	want := taskDefinition{
-		Version: "1.2", Boot: true, User: "S-1-5-18", RunLevel: "HighestAvailable", TimeLimit: "PT0S",
-		Command: c.Args[0], Dir: c.Dir, Arguments: `"run" "-d" "C:\a b\\" "say \"hi\"" "\\\"" ""`,
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("task (-want +got):\n%s", diff)
 	}
 }

@@ -1,8 +1,13 @@
 package startup
 
+import (
+	"os"
+	"path/filepath"
+)
+
 func registries() []registry {
 	if program := find("schtasks"); program != "" {
-		return []registry{scheduler{program}}
+		return []registry{scheduler{program, filepath.Join(os.Getenv("SystemRoot"), "System32", "Tasks")}}
 	}
 	return nil
 }
