@@ -156,7 +156,7 @@ func (f *runFlags) request(ctx context.Context, client *cloud.Client, warnings i
 	case f.config != "" && f.parameters != "":
 		return req, errors.New("--parameters: put them into the configuration file, or leave out --config")
 	case f.config != "":
-		req, err = f.readConfig(ctx, client, f.config, f.settingFlags, warnings)
+		req, err = f.readConfig(ctx, client, warnings)
 	case f.parameters != "":
 		req.Parameters, err = parseParameters(f.parameters)
 	}
