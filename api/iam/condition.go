@@ -27,8 +27,9 @@ type condition struct {
 	tests      []test // any of them; none of them when negated
 }
 
-// test compares a value of the request with a value of the policy. It knows
-// nothing when the policy's value has a variable without a value.
+// test compares a value of the request with a value of the policy. It does not
+// know when the policy's value has a variable without a value, or when the
+// request's is no number, date or address.
 type test func(e *evaluation, value string) (equal, known bool)
 
 // holds reports whether the condition is met in a statement of that effect.

@@ -1,6 +1,7 @@
 package iam_test
 
 import (
+	"strings"
 	"testing"
 
 	"ingot.dev/ingot/api/iam"
@@ -90,6 +91,9 @@ func TestConditions(t *testing.T) {
 		{rule: "NumericGreaterThanEquals is not by text", condition: `{"NumericGreaterThanEquals": {"test:x": 9}}`, keys: x("10"), want: true},
 		{rule: "what is no number is not equal to one", condition: `{"NumericLessThan": {"test:x": 10}}`, keys: x("one")},
 
+		{rule: "what is no number is not unequal to one in an Allow", condition: `{"NumericNotEquals": {"test:x": 10}}`, keys: x("one")},
+		{rule: "what is no number is unequal to one in a Deny", condition: `{"NumericNotEquals": {"test:x": 10}}`, keys: x("one"), deny: true, want: true},
+
 		{rule: "DateEquals of two zones", condition: `{"DateEquals": {"test:x": "2030-01-01T00:00:00Z"}}`, keys: x("2030-01-01T01:00:00+01:00"), want: true},
 		{rule: "DateEquals of seconds since 1970", condition: `{"DateEquals": {"test:x": "1893456000"}}`, keys: x("2030-01-01T00:00:00Z"), want: true},
 		{rule: "DateNotEquals", condition: `{"DateNotEquals": {"test:x": "2030-01-01"}}`, keys: x("2030-01-01T00:00:00Z")},
@@ -100,6 +104,8 @@ func TestConditions(t *testing.T) {
 		{rule: "DateGreaterThan before", condition: `{"DateGreaterThan": {"test:x": "2030-01-01"}}`, keys: x("2029-01-01T00:00:00Z")},
 		{rule: "DateGreaterThanEquals at the limit", condition: `{"DateGreaterThanEquals": {"test:x": "2030-01-01"}}`, keys: x("1893456000"), want: true},
 		{rule: "what is no date is not before one", condition: `{"DateLessThan": {"test:x": "2030-01-01"}}`, keys: x("yesterday")},
+
+		{rule: "what is no date is not unequal to one in an Allow", condition: `{"DateNotEquals": {"test:x": "2030-01-01"}}`, keys: x("yesterday")},
 
 		{rule: "Bool", condition: `{"Bool": {"aws:SecureTransport": "true"}}`, keys: iam.Keys{"aws:SecureTransport": {"true"}}, want: true},
 		{rule: "Bool without quotes", condition: `{"Bool": {"aws:SecureTransport": false}}`, keys: iam.Keys{"aws:SecureTransport": {"false"}}, want: true},
@@ -115,6 +121,9 @@ func TestConditions(t *testing.T) {
 		{rule: "IpAddress of version 4 written as 6", condition: `{"IpAddress": {"aws:SourceIp": "203.0.113.0/24"}}`, keys: iam.Keys{"aws:SourceIp": {"::ffff:203.0.113.9"}}, want: true},
 		{rule: "NotIpAddress in the range", condition: `{"NotIpAddress": {"aws:SourceIp": "203.0.113.0/24"}}`, keys: iam.Keys{"aws:SourceIp": {"203.0.113.9"}}},
 		{rule: "NotIpAddress out of all ranges", condition: `{"NotIpAddress": {"aws:SourceIp": ["203.0.113.0/24", "10.0.0.0/8"]}}`, keys: iam.Keys{"aws:SourceIp": {"192.0.2.1"}}, want: true},
+
+		{rule: "what is no address is in no range", condition: `{"IpAddress": {"aws:SourceIp": "0.0.0.0/0"}}`, keys: iam.Keys{"aws:SourceIp": {"localhost"}}},
+		{rule: "what is no address is not out of a range in an Allow", condition: `{"NotIpAddress": {"aws:SourceIp": "10.0.0.0/8"}}`, keys: iam.Keys{"aws:SourceIp": {"localhost"}}},
 
 		{rule: "ArnEquals is exact", condition: `{"ArnEquals": {"imagebuilder:StatusTopicArn": "arn:aws:sns:eu-north-1:111111111111:t"}}`, keys: iam.Keys{"imagebuilder:StatusTopicArn": {"arn:aws:sns:eu-north-1:111111111111:t"}}, want: true},
 		{rule: "ArnEquals has wildcards", condition: `{"ArnEquals": {"test:x": "arn:aws:sns:*:111111111111:t?"}}`, keys: x("arn:aws:sns:eu-north-1:111111111111:t1"), want: true},
@@ -248,6 +257,7 @@ func TestVariables(t *testing.T) {
 		{rule: "a variable without a value equals nothing", condition: `{"StringEquals": {"test:x": "${aws:PrincipalTag/group}"}}`, keys: x("")},
 		{rule: "a variable without a value leaves the other values", condition: `{"StringEquals": {"test:x": ["${aws:PrincipalTag/group}", "1"]}}`, keys: x("1"), want: true},
 		{rule: "a variable with several values equals nothing", condition: `{"StringEquals": {"test:x": "${test:y}"}}`, keys: iam.Keys{"test:x": {"1"}, "test:y": {"1", "2"}}},
+		{rule: "a variable with an endless value equals nothing", condition: `{"StringEquals": {"test:x": "${test:x}"}}`, keys: x(strings.Repeat("a", 2049))},
 		{rule: "not a variable without a value: no Allow", condition: other, keys: team("web")},
 		{rule: "not a variable without a value: a Deny", condition: other, keys: team("web"), deny: true, want: true},
 		{rule: "IfExists spares a variable when the key is absent", condition: `{"StringNotEqualsIfExists": {"aws:ResourceTag/team": "${aws:PrincipalTag/group}"}}`, want: true},
@@ -269,7 +279,7 @@ func TestVariablesOfOldPolicies(t *testing.T) {
 			"Condition": {"StringEquals": {"test:x": "${aws:username}"}}}}`)
 		r := ruling{}.request(t)
 		r.Subject = iam.NewSubject(principal(t, ann), nil, policy)
-		for value, want := range map[string]iam.Cause{"ann": iam.NoIdentityAllow, "${aws:username}": iam.Allowed} {
+		for value, want := range map[string]iam.Decision{"ann": iam.NoIdentityAllow, "${aws:username}": iam.Allowed} {
 			r.Keys = iam.Keys{"test:x": {value}}
 			if got := r.Evaluate(); got != want {
 				t.Errorf("version %q: Evaluate() with %s = %v, want %v", version, value, got, want)

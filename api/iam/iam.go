@@ -87,21 +87,21 @@ type Request struct {
 	Keys     Keys    // of the request and the resource, not of the principal
 }
 
-// Cause says which policies decided.
-type Cause int
+// Decision is the answer to a request and, if it is no, which policies gave it.
+type Decision int
 
-// The causes of a decision. The zero value is a denial.
+// The decisions. The zero value is a denial.
 const (
-	NoIdentityAllow Cause = iota // no identity policy allows it
-	NoResourceAllow              // the resource policy does not allow it
-	IdentityDeny                 // an identity policy denies it
-	ResourceDeny                 // the resource policy denies it
+	NoIdentityAllow Decision = iota // no identity policy allows it
+	NoResourceAllow                 // the resource policy does not allow it
+	IdentityDeny                    // an identity policy denies it
+	ResourceDeny                    // the resource policy denies it
 	Allowed
 )
 
 // Evaluate decides. Its cost is linear in the size of the policies times the
 // length of the values they are compared with, whatever their patterns are.
-func (r *Request) Evaluate() Cause {
+func (r *Request) Evaluate() Decision {
 	e := evaluation{Request: r, action: strings.ToLower(r.Action)}
 	identity := grant{allow: r.Subject.Unrestricted}
 	for _, p := range r.Subject.Policies {
@@ -124,17 +124,17 @@ func (r *Request) Evaluate() Cause {
 
 // Authorize is Evaluate as an error: nil, or CodeDenied with the vendor's text.
 func (r *Request) Authorize() error {
-	cause := r.Evaluate()
-	if cause == Allowed {
+	d := r.Evaluate()
+	if d == Allowed {
 		return nil
 	}
 	return ingot.Errorf(ingot.CodeDenied, "User: %s is not authorized to perform: %s on resource: %s %s",
-		r.Subject.Principal.ARN, r.Action, r.Resource, cause.text(r.Action))
+		r.Subject.Principal.ARN, r.Action, r.Resource, d.reason(r.Action))
 }
 
-// text ends the message of a denial.
-func (c Cause) text(action string) string {
-	switch c {
+// reason ends the message of a denial.
+func (d Decision) reason(action string) string {
+	switch d {
 	case IdentityDeny:
 		return "with an explicit deny in an identity-based policy"
 	case ResourceDeny:
@@ -188,8 +188,8 @@ func (e *evaluation) resource(p *Policy) (g grant) {
 	return g
 }
 
-// values are those of a condition key. The principal's come first, so that no
-// request can state them.
+// values are those of a condition key. A key that the principal has is never
+// the request's to state.
 func (e *evaluation) values(key string) []string {
 	if v := e.Subject.keys[key]; len(v) > 0 {
 		return v

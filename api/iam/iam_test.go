@@ -33,7 +33,7 @@ type ruling struct {
 	action   string   // imagebuilder:GetComponent
 	on       string   // nginx, or shared if it is theirs
 	theirs   bool
-	want     iam.Cause
+	want     iam.Decision
 }
 
 func st(effect, rest string) string { return fmt.Sprintf(`{"Effect": %q, %s}`, effect, rest) }
@@ -291,7 +291,7 @@ func TestSeveralPolicies(t *testing.T) {
 	other := identityPolicy(t, document([]string{deny("imagebuilder:GetImage", "*")}))
 	r := ruling{}.request(t)
 	r.Subject = iam.NewSubject(principal(t, ann), nil, one, other)
-	for action, want := range map[string]iam.Cause{
+	for action, want := range map[string]iam.Decision{
 		"imagebuilder:GetComponent": iam.Allowed,
 		"imagebuilder:GetImage":     iam.IdentityDeny,
 		"imagebuilder:ListImages":   iam.NoIdentityAllow,

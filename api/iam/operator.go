@@ -94,7 +94,7 @@ func numeric(holds func(order int) bool) compiler {
 		}
 		return func(_ *evaluation, value string) (bool, bool) {
 			n, ok := parseNumber(value)
-			return ok && holds(n.Cmp(limit)), true
+			return ok && holds(n.Cmp(limit)), ok
 		}, nil
 	}
 }
@@ -127,7 +127,7 @@ func date(holds func(order int) bool) compiler {
 		}
 		return func(_ *evaluation, value string) (bool, bool) {
 			t, ok := parseDate(value)
-			return ok && holds(t.Compare(limit)), true
+			return ok && holds(t.Compare(limit)), ok
 		}, nil
 	}
 }
@@ -159,7 +159,7 @@ func compileAddress(value string, _ bool) (test, error) {
 	}
 	return func(_ *evaluation, value string) (bool, bool) {
 		address, err := netip.ParseAddr(value)
-		return err == nil && network.Contains(address.Unmap().WithZone("")), true
+		return err == nil && network.Contains(address.Unmap().WithZone("")), err == nil
 	}, nil
 }
 

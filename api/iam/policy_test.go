@@ -70,6 +70,8 @@ func TestParseFaults(t *testing.T) {
 		{"resource that is no ARN", inside(`"Action": "*", "Resource": "component/*"`), "Statement.Resource"},
 		{"resource of any service", inside(`"Action": "*", "Resource": ["*", "arn:aws:*:*:*:*"]`), "Statement.Resource[1]"},
 		{"resource with an early variable", since2012(`"Action": "*", "Resource": "arn:aws:imagebuilder:*:${aws:PrincipalAccount}:*"`), "Statement.Resource"},
+		{"resource that is too long", inside(`"Action": "*", "Resource": "arn:aws:s3:::` + strings.Repeat("b", 1024) + `"`), "Statement.Resource"},
+		{"value that is too long", value("StringLike", `"`+strings.Repeat("b", 1025)+`"`), "Statement.Condition.StringLike.test:x"},
 		{"variable without an end", since2012(`"Action": "*", "Resource": "arn:aws:s3:::${aws:username"`), "Statement.Resource"},
 		{"variable without a name", since2012(`"Action": "*", "Resource": "arn:aws:s3:::${}"`), "Statement.Resource"},
 		{"variable without a prefix", since2012(`"Action": "*", "Resource": "arn:aws:s3:::${username}"`), "Statement.Resource"},

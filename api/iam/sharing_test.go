@@ -135,7 +135,7 @@ func TestSharingGrants(t *testing.T) {
 	}
 	for _, c := range []struct {
 		as, action string
-		want       iam.Cause
+		want       iam.Decision
 	}{
 		{bob, "imagebuilder:GetComponent", iam.Allowed},
 		{bob, "imagebuilder:DeleteComponent", iam.NoResourceAllow},

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"unicode/utf8"
 )
 
 // template is a string with variables, and with wildcards if its place has
@@ -40,8 +41,19 @@ func (x syntax) runes(text string) []rune {
 	return []rune(text)
 }
 
+// Limits of templates, in characters, before and after variables are filled
+// in. They bound the memory of matchers, which grows with the square. An ARN of
+// this service has at most 1024 characters.
+const (
+	maxTemplate = 1024
+	maxResolved = 2048
+)
+
 // parse reads a template. Its errors say what is wrong with the text.
 func (x syntax) parse(text string) (*template, error) {
+	if utf8.RuneCountInString(text) > maxTemplate {
+		return nil, fmt.Errorf("%s has more than %d characters", quote(text), maxTemplate)
+	}
 	t := &template{}
 	for x.variables {
 		before, rest, found := strings.Cut(text, "${")
@@ -91,8 +103,8 @@ func parseVariable(name string) (part, error) {
 // isFixed reports whether the template has no variables.
 func (t *template) isFixed() bool { return len(t.parts) == 1 && t.parts[0].key == "" }
 
-// resolve fills in the variables. It fails if one has no value, or several:
-// then nothing is equal to the template.
+// resolve fills in the variables. It fails if one has no value, or several, or
+// the whole is too long: then nothing is equal to the template.
 func (t *template) resolve(e *evaluation) (pattern, bool) {
 	if t.isFixed() {
 		return t.fixed, true
@@ -110,6 +122,9 @@ func (t *template) resolve(e *evaluation) (pattern, bool) {
 		case len(values) == 0 && p.hasDefault:
 			runes = append(runes, []rune(p.fallback)...)
 		default:
+			return pattern{}, false
+		}
+		if len(runes) > maxResolved {
 			return pattern{}, false
 		}
 	}
