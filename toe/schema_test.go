@@ -3,7 +3,10 @@ package toe_test
 import (
 	"bytes"
 	"encoding/json"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -98,11 +101,30 @@ var malformed = []string{
 	document(`- {name: s, action: Assert, inputs: {not: {not: {not: {not: {not: {folderExists: /tmp}}}}}}}`),
 }
 
+// examples are the documents that come with Ingot.
+func examples(t *testing.T) []string {
+	t.Helper()
+	files, err := filepath.Glob("../examples/*/components/*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no examples: %v", err)
+	}
+	var documents []string
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		documents = append(documents, string(data))
+	}
+	return documents
+}
+
 // The schema and Check, which are written apart, agree on every document.
 func TestSchema(t *testing.T) {
-	documents := append(append([]string{}, wellFormed...), malformed...)
+	good := slices.Concat(wellFormed, examples(t))
+	documents := slices.Concat(good, malformed)
 	for i, fault := range judge(t, documents) {
-		wellFormed := i < len(wellFormed)
+		wellFormed := i < len(good)
 		if (fault == "") != wellFormed {
 			t.Errorf("the schema says %q, want a fault: %v\n%s", fault, !wellFormed, documents[i])
 		}

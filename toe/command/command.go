@@ -83,11 +83,11 @@ func onlySubcommands(cmd *cobra.Command, args []string) error {
 }
 
 // noArguments refuses what is neither an option nor the value of one.
-func noArguments(_ *cobra.Command, args []string) error {
+func noArguments(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	return Error{exitFailed, fmt.Errorf("%q is no option; documents are named with --documents, separated by commas", args[0])}
+	return Error{exitFailed, fmt.Errorf("%q is no option; %s --help lists them", args[0], cmd.CommandPath())}
 }
 
 // Main is the whole of a program of this command. It returns the exit status.

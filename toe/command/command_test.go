@@ -70,7 +70,7 @@ func TestRun(t *testing.T) {
 		{"missing document", "run -d none.yml", 1, "failed", "no such file"},
 		{"all missing documents", "run -d hi.yml,none.yml,gone.yml", 1, "failed", `document none.yml: open none.yml: no such file or directory\ndocument gone.yml`},
 		{"ARN", "run -d arn:aws:imagebuilder:x", 1, "failed", "document arn:aws:imagebuilder:x: "},
-		{"not an option", "run hi.yml", 1, "", `"hi.yml" is no option; documents are named with --documents`},
+		{"not an option", "run hi.yml", 1, "", `"hi.yml" is no option; awstoe run --help lists them`},
 		{"unknown option", "run -d hi.yml --none", 1, "", "unknown flag: --none"},
 		{"blocked module", "run -d reboot.yml --blocked-action-modules Reboot", 1, "failed", "Action module 'Reboot' is blocked"},
 	}
