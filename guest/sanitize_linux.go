@@ -2,6 +2,7 @@ package guest
 
 import (
 	"net/http"
+	"time"
 
 	"ingot.dev/ingot/guest/sanitize"
 )
@@ -21,4 +22,17 @@ func sanitizeGuest(w http.ResponseWriter, r *http.Request) {
 		exit = 1
 	}
 	out.write(Event{Exit: &exit})
+}
+
+// eventWriter numbers events that are streamed without being kept.
+type eventWriter struct {
+	w   http.ResponseWriter
+	seq int64
+}
+
+func (o *eventWriter) write(e Event) {
+	o.seq++
+	e.Seq, e.Time = o.seq, time.Now().UnixMilli()
+	answer(o.w, e)
+	http.NewResponseController(o.w).Flush() // an error shows at the next write
 }

@@ -243,16 +243,3 @@ func readLines(r io.Reader, emit func(string)) error {
 		}
 	}
 }
-
-// eventWriter numbers events that are streamed without being kept.
-type eventWriter struct {
-	w   http.ResponseWriter
-	seq int64
-}
-
-func (o *eventWriter) write(e Event) {
-	o.seq++
-	e.Seq, e.Time = o.seq, time.Now().UnixMilli()
-	answer(o.w, e)
-	http.NewResponseController(o.w).Flush() // an error shows at the next write
-}

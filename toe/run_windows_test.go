@@ -129,7 +129,7 @@ func TestWindowsCheck(t *testing.T) {
 - {name: e, action: InstallMSI, inputs: {path: a.msi, properties: {Reboot: Force}}}`))
 	for _, want := range []string{
 		"Input 'owner' of action CreateFile is not supported on windows", "Action ExecuteBash is not supported on windows",
-		"exactly one of the inputs commands, file, not 2", `'HKLM\x' does not begin with`, "unknown type 'WORD'",
+		"exactly one of the inputs commands, file, not 2", `'HKLM\x' does not begin with a key`, "unknown type 'WORD'",
 		"Field 'value[0]' in the inputs of action SetRegistry must be", "the property 'Reboot' must not be set",
 	} {
 		if !strings.Contains(tr.result.FailureMessage, want) {

@@ -20,7 +20,9 @@ func TestMSIArguments(t *testing.T) {
 		{"log", msi{option: "/x"}, `C:\logs\a b.txt`, nil, `/x "C:\p q.msi" /qn /norestart /L*VX "C:\logs\a b.txt"`},
 		{"log options", msi{option: "/i"}, `C:\l`, Values{"logOptions": "ie"}, `/i "C:\p q.msi" /qn /norestart /Lie "C:\l"`},
 		{
-			"properties as they stand", msi{option: "/i"}, "",
+			"properties as they stand",
+			msi{option: "/i"},
+			"",
 			Values{"properties": map[string]string{"TEXT": `"a b"`, "ADDLOCAL": "ALL"}},
 			`/i "C:\p q.msi" /qn /norestart ADDLOCAL=ALL TEXT="a b"`,
 		},

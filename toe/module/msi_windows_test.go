@@ -125,7 +125,8 @@ func TestWindowsMSISignature(t *testing.T) {
 		},
 		{"tampered with", module.Values{"path": tampered}, "; ignoreAuthenticodeSignatureErrors: true accepts that", ""},
 		{
-			"tampered with, accepted", module.Values{"path": tampered, "ignoreAuthenticodeSignatureErrors": true},
+			"tampered with, accepted",
+			module.Values{"path": tampered, "ignoreAuthenticodeSignatureErrors": true},
 			"msiexec exited with code", "tampered.dll is accepted, although: ",
 		},
 		{

@@ -66,7 +66,7 @@ func parseRegistryPath(path string) (registryRoot, string, error) {
 	name, key, _ := strings.Cut(path, `\`)
 	root, ok := registryRoots[strings.ToUpper(name)]
 	if !ok {
-		return 0, "", fmt.Errorf("'%s' does not begin with HKEY_CLASSES_ROOT or HKCR:, HKEY_USERS or HKU:, HKEY_LOCAL_MACHINE or HKLM:, HKEY_CURRENT_CONFIG or HKCC:, HKEY_CURRENT_USER or HKCU:", path)
+		return 0, "", fmt.Errorf("'%s' does not begin with a key that there is: HKCR:, HKU:, HKLM:, HKCC:, HKCU: or one of their long names, such as HKEY_LOCAL_MACHINE", path)
 	}
 	return root, strings.Trim(key, `\`), nil
 }
