@@ -1,3 +1,5 @@
+//go:build unix
+
 package toe_test
 
 import (
@@ -7,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"ingot.dev/ingot/toe"
@@ -60,6 +63,7 @@ func TestCondition(t *testing.T) {
 		{"digest", `{fileSHA256Equals: ` + strings.ToUpper(hex.EncodeToString(digest[:])) + `, path: file}`, true},
 		{"digests of known text", `{and: [{fileMD5Equals: 9a0364b9e99bb480dd25e1f0284c8555, path: file}, {fileSHA1Equals: 040f06fd774092478d450774f5ba30c5da78acc8, path: file}, {not: {fileSHA512Equals: '00', path: file}}]}`, true},
 		{"digest of nothing", `{fileMD5Equals: d41d8cd98f00b204e9800998ecf8427e, path: nothing}`, false},
+		{"digest of a pipe without a writer", `{fileMD5Equals: d41d8cd98f00b204e9800998ecf8427e, path: pipe}`, false},
 		{"digest of an endless file", `{fileMD5Equals: d41d8cd98f00b204e9800998ecf8427e, path: /dev/zero}`, false},
 
 		{"C33 short circuit", `{or: [{folderExists: /}, {stringEquals: x, value: '{{ env:C33_IS_NOT_SET }}'}]}`, true},
@@ -86,6 +90,7 @@ func prepareFiles(t *testing.T) func(*toe.Request) {
 			os.WriteFile(filepath.Join(r.WorkingDirectory, "file"), []byte("content"), 0o600),
 			os.Mkdir(filepath.Join(r.WorkingDirectory, "folder"), 0o700),
 			os.Symlink("folder", filepath.Join(r.WorkingDirectory, "link")),
+			syscall.Mkfifo(filepath.Join(r.WorkingDirectory, "pipe"), 0o600),
 		} {
 			if err != nil {
 				t.Fatal(err)

@@ -2,15 +2,7 @@ package toe
 
 import (
 	"context"
-	"crypto/md5"
-	"crypto/sha1"
-	"crypto/sha256"
-	"crypto/sha512"
-	"encoding/hex"
-	"errors"
 	"fmt"
-	"hash"
-	"io"
 	"math/big"
 	"os"
 	"regexp"
@@ -60,10 +52,10 @@ var operators = []operator{
 	{name: "binaryExists", holds: binaryExists},
 	{name: "fileExists", holds: onFile(func(i os.FileInfo) bool { return !i.IsDir() })},
 	{name: "folderExists", holds: onFile(os.FileInfo.IsDir)},
-	{name: "fileMD5Equals", second: "path", holds: digestEquals(md5.New)},
-	{name: "fileSHA1Equals", second: "path", holds: digestEquals(sha1.New)},
-	{name: "fileSHA256Equals", second: "path", holds: digestEquals(sha256.New)},
-	{name: "fileSHA512Equals", second: "path", holds: digestEquals(sha512.New)},
+	{name: "fileMD5Equals", second: "path", holds: digestEquals("MD5")},
+	{name: "fileSHA1Equals", second: "path", holds: digestEquals("SHA1")},
+	{name: "fileSHA256Equals", second: "path", holds: digestEquals("SHA256")},
+	{name: "fileSHA512Equals", second: "path", holds: digestEquals("SHA512")},
 }
 
 func (o *operator) logical() bool { return o.holds == nil }
@@ -171,55 +163,22 @@ func binaryExists(ctx context.Context, e *evaluation, baseline, _ operand) (bool
 // onFile asks about the file at a path; without one the answer is no.
 func onFile(f func(os.FileInfo) bool) comparison {
 	return func(_ context.Context, e *evaluation, baseline, _ operand) (bool, error) {
-		info, err := os.Stat(e.path(baseline))
+		info, err := os.Stat(e.call.Path(baseline.text))
 		return err == nil && f(info), nil
 	}
 }
 
-// path is where an operand points. An empty one points nowhere.
-func (e *evaluation) path(o operand) string { return e.call.Path(o.text) }
-
 // digestEquals is false for a file that cannot be read (§8.5).
-func digestEquals(algorithm func() hash.Hash) comparison {
+func digestEquals(algorithm string) comparison {
 	return func(ctx context.Context, e *evaluation, baseline, subject operand) (bool, error) {
-		digest := algorithm()
-		if err := hashFile(ctx, digest, e.path(subject)); ctx.Err() != nil {
-			return false, err
-		} else if err != nil {
-			e.trace("the file cannot be read", "path", subject.text, "error", err)
+		digest, err := e.call.Digest(ctx, algorithm, subject.text)
+		if ctx.Err() != nil {
+			return false, context.Cause(ctx)
+		}
+		if err != nil {
+			e.trace("the file cannot be read", "path", e.shown(subject), "error", err)
 			return false, nil
 		}
-		return strings.EqualFold(hex.EncodeToString(digest.Sum(nil)), baseline.text), nil
+		return strings.EqualFold(digest, baseline.text), nil
 	}
-}
-
-// hashFile reads ordinary files only: others may never end.
-func hashFile(ctx context.Context, digest hash.Hash, path string) (err error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return err
-	}
-	if !info.Mode().IsRegular() {
-		return errors.New("it is not an ordinary file")
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	_, err = io.Copy(digest, contextReader{ctx, f})
-	return err
-}
-
-// contextReader ends with its context.
-type contextReader struct {
-	ctx    context.Context
-	reader io.Reader
-}
-
-func (r contextReader) Read(b []byte) (int, error) {
-	if r.ctx.Err() != nil {
-		return 0, context.Cause(r.ctx)
-	}
-	return r.reader.Read(b)
 }

@@ -2,10 +2,6 @@ package module
 
 import (
 	"context"
-	"crypto/md5"
-	"crypto/sha1"
-	"crypto/sha256"
-	"crypto/sha512"
 	"crypto/tls"
 	"encoding/hex"
 	"errors"
@@ -71,8 +67,6 @@ func checkURL(s string) error {
 	return nil
 }
 
-var algorithms = map[string]func() hash.Hash{"MD5": md5.New, "SHA1": sha1.New, "SHA256": sha256.New, "SHA512": sha512.New}
-
 func checkAlgorithm(s string) error {
 	if algorithms[strings.ToUpper(s)] == nil {
 		return fmt.Errorf("unknown algorithm '%s'; it must be MD5, SHA1, SHA256 or SHA512", s)
@@ -131,7 +125,7 @@ func (d *download) run(ctx context.Context) error {
 			return err
 		}
 	}
-	if d.newHash != nil && d.isThere() {
+	if d.newHash != nil && d.isThere(ctx) {
 		d.console.Printf(Info, "WebDownload: %s is there already", d.path)
 		return nil
 	}
@@ -268,13 +262,7 @@ func (d *download) verify(digest hash.Hash) error {
 
 // isThere reports that the destination has the right digest already. What
 // cannot be read is not there.
-func (d *download) isThere() bool {
-	f, err := openRegular(d.path, os.O_RDONLY, 0)
-	if err != nil {
-		return false
-	}
-	defer f.Close()
+func (d *download) isThere(ctx context.Context) bool {
 	digest := d.newHash()
-	_, err = io.Copy(digest, f)
-	return err == nil && d.verify(digest) == nil
+	return hashFile(ctx, digest, d.path) == nil && d.verify(digest) == nil
 }
