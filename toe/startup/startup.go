@@ -9,6 +9,7 @@ package startup
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os/exec"
@@ -62,6 +63,11 @@ func Remove(ctx context.Context, state string) error {
 		}
 	}
 	return nil
+}
+
+// entryName is a name for the entry of a state.
+func entryName(state string) string {
+	return fmt.Sprintf("component-documents-%.8x", sha256.Sum256([]byte(state)))
 }
 
 // firstOf is the first command whose program the system has.

@@ -1,8 +1,9 @@
+//go:build unix
+
 package startup
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -45,11 +46,6 @@ func (s systemd) remove(ctx context.Context, state string) error {
 }
 
 func (s systemd) path(state string) string { return filepath.Join(s.dir, entryName(state)+".service") }
-
-// entryName is a name for the entry of a state.
-func entryName(state string) string {
-	return fmt.Sprintf("component-documents-%.8x", sha256.Sum256([]byte(state)))
-}
 
 // unit is the service of a command. The processes that its steps leave behind
 // live on, as they do after a run that somebody starts by hand.
