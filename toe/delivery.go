@@ -29,7 +29,7 @@ func (r *Request) completeStream() error {
 
 // observer gets the lines of console.log.
 func (s *session) observer() func(Event) {
-	to := s.state.Run.Request.LogStream
+	to := s.saved.Run.Request.LogStream
 	if to == nil {
 		return s.options.Observer
 	}
@@ -64,7 +64,7 @@ func (s *session) flushStream() error {
 		return nil
 	}
 	err := s.stream.Flush()
-	if err != nil && s.state.Run.Request.LogStream.IgnoreFailures {
+	if err != nil && s.saved.Run.Request.LogStream.IgnoreFailures {
 		s.log.Warn("the log stream is incomplete", "error", err)
 		return nil
 	}
@@ -73,13 +73,13 @@ func (s *session) flushStream() error {
 
 // uploadLogs copies the log folder into its bucket (§12.1).
 func (s *session) uploadLogs(ctx context.Context, result *Result) error {
-	to := s.state.Run.Request.LogBucket
+	to := s.saved.Run.Request.LogBucket
 	if to == nil {
 		return nil
 	}
 	bucket := s.cloud.Bucket(to.Name, to.Owner)
-	folder := cloud.Location{Bucket: to.Name, Key: to.KeyPrefix}.Join(filepath.Base(s.state.LogFolder))
-	entries, err := os.ReadDir(s.state.LogFolder)
+	folder := cloud.Location{Bucket: to.Name, Key: to.KeyPrefix}.Join(filepath.Base(s.saved.LogFolder))
+	entries, err := os.ReadDir(s.saved.LogFolder)
 	if err != nil {
 		return fmt.Errorf("uploading logs: %w", err)
 	}
@@ -87,7 +87,7 @@ func (s *session) uploadLogs(ctx context.Context, result *Result) error {
 		if !e.Type().IsRegular() {
 			continue
 		}
-		if err := uploadLog(ctx, bucket, folder.Join(e.Name()).Key, filepath.Join(s.state.LogFolder, e.Name())); err != nil {
+		if err := uploadLog(ctx, bucket, folder.Join(e.Name()).Key, filepath.Join(s.saved.LogFolder, e.Name())); err != nil {
 			return fmt.Errorf("uploading logs: %w", err)
 		}
 	}

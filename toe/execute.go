@@ -70,7 +70,7 @@ func (r *run) announceRecovery() {
 		return
 	}
 	r.console.Printf(module.Info, "Recovery completed for detailed output.")
-	if boot := bootID(); boot != "" && boot == r.session.state.Boot {
+	if boot := bootID(); boot != "" && boot == r.saved.Boot {
 		r.console.Printf(module.Warn, "Executor: the run goes on, but the system has not rebooted since it stopped")
 	}
 }
@@ -147,7 +147,7 @@ func (r *run) finish() Result {
 	}
 	result := r.state.Result
 	result.Status, result.FailureMessage = r.record.Status, r.record.FailureMessage
-	result.LogURL = r.session.state.LogFolder
+	result.LogURL = r.saved.LogFolder
 	return result
 }
 

@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	maxNesting = 3       // levels of documents below the one that was asked for (§9.7)
-	maxNested  = 100_000 // documents that steps of a run may execute: each stays in its record
+	maxNesting  = 3       // levels of documents below the one that was asked for (§9.7)
+	maxExecuted = 100_000 // documents that steps of a run may execute: each stays in its record
 )
 
 // executeDocument runs a document within the step, or goes on with it after a
@@ -21,7 +21,7 @@ const (
 func (s *stepRun) executeDocument(ctx context.Context, call module.Nested) ([]module.Values, error) {
 	s.showOmittedInputs()
 	if s.run.state.Nested == nil {
-		if err := s.nest(ctx, call); err != nil {
+		if err := s.begin(ctx, call); err != nil {
 			return nil, err
 		}
 	}
@@ -55,8 +55,8 @@ func (s *stepRun) showOmittedInputs() {
 	}
 }
 
-// nest makes the state and the record of a document that the step begins.
-func (s *stepRun) nest(ctx context.Context, call module.Nested) error {
+// begin makes the state and the record of a document that the step begins.
+func (s *stepRun) begin(ctx context.Context, call module.Nested) error {
 	source, err := s.run.fetch(ctx, call.Document, call.BucketOwner)
 	if err != nil {
 		return err
@@ -64,7 +64,7 @@ func (s *stepRun) nest(ctx context.Context, call module.Nested) error {
 	if err := s.run.mayExecute(source.Path); err != nil {
 		return err
 	}
-	s.run.session.state.Nested++
+	s.run.saved.Executed++
 	secrets := s.run.secretParameters(call.Parameters)
 	source.Parameters = map[string]string{}
 	for _, p := range call.Parameters {
@@ -118,8 +118,8 @@ func (r *run) mayExecute(document string) error {
 		//lint:ignore ST1005 users see the text as it is in the specification (§9.7)
 		return fmt.Errorf("Maximum document nesting depth (%d) exceeded", maxNesting)
 	}
-	if r.session.state.Nested >= maxNested {
-		return fmt.Errorf("the steps of a run may execute %d documents, which have been executed", maxNested)
+	if r.saved.Executed >= maxExecuted {
+		return fmt.Errorf("the steps of a run may execute %d documents, which have been executed", maxExecuted)
 	}
 	return nil
 }

@@ -503,10 +503,10 @@ func TestNestedTooOften(t *testing.T) {
 		t.Fatal(err)
 	}
 	state, err := os.ReadFile(path)
-	if err != nil || !strings.Contains(string(state), `"nested":1,`) {
+	if err != nil || !strings.Contains(string(state), `"executed":1,`) {
 		t.Fatalf("state = %s, %v", state, err)
 	}
-	if err := os.WriteFile(path, []byte(strings.Replace(string(state), `"nested":1,`, `"nested":100000,`, 1)), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte(strings.Replace(string(state), `"executed":1,`, `"executed":100000,`, 1)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	last := again(t, dir, req)

@@ -35,10 +35,10 @@ func (r *run) rebootFaults() []string {
 
 // mayReboot says why a step must not have its reboot.
 func (s *session) mayReboot() error {
-	if !s.state.Run.Request.HandOffReboot && s.options.Restart == nil {
+	if !s.saved.Run.Request.HandOffReboot && s.options.Restart == nil {
 		return errNobodyRestarts
 	}
-	if s.state.Reboots >= maxReboots {
+	if s.saved.Reboots >= maxReboots {
 		//lint:ignore ST1005 users see the text as it is in the specification (§10.3)
 		return fmt.Errorf("Reboot limit (%d) exceeded", maxReboots)
 	}
@@ -80,23 +80,23 @@ func (s *session) restart(ctx context.Context) (Result, error) {
 	if err := errors.Join(s.updateRecord(), s.console.failure()); err != nil {
 		return Result{}, err
 	}
-	if !s.state.Run.Request.HandOffReboot {
+	if !s.saved.Run.Request.HandOffReboot {
 		s.keepEnvironment()
 	}
-	s.state.Boot = bootID()
-	s.state.Reboots++
-	if err := s.state.save(); err != nil {
+	s.saved.Boot = bootID()
+	s.saved.Reboots++
+	if err := s.saved.save(); err != nil {
 		return Result{}, err
 	}
-	result := s.state.Run.Result
-	result.Status, result.LogURL, result.Reboot = statusRunning, s.state.LogFolder, true
+	result := s.saved.Run.Result
+	result.Status, result.LogURL, result.Reboot = statusRunning, s.saved.LogFolder, true
 	if err := s.deliver(ctx, &result); err != nil {
 		return Result{}, err
 	}
-	if s.state.Run.Request.HandOffReboot {
+	if s.saved.Run.Request.HandOffReboot {
 		return result, nil
 	}
-	if err := s.options.Restart(ctx, s.state.Run.Request); err != nil {
+	if err := s.options.Restart(ctx, s.saved.Run.Request); err != nil {
 		return Result{}, fmt.Errorf("restarting the machine: %w", err)
 	}
 	return result, nil
@@ -109,7 +109,7 @@ var kept = regexp.MustCompile(`^(PATH|HOME|LANG|LC_.*|TZ|AWSTOE_.*|AWS_(DEFAULT_
 
 // keepEnvironment puts into the state what would be lost by the restart.
 func (s *session) keepEnvironment() {
-	request := &s.state.Run.Request
+	request := &s.saved.Run.Request
 	request.Environment = maps.Clone(request.Environment)
 	if request.Environment == nil {
 		request.Environment = map[string]string{}

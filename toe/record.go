@@ -166,7 +166,7 @@ func (s *session) updateRecord() error { return s.saveRecord(replaceFile) }
 // however deep the step was nested that found it.
 func (s *session) saveRecord(replace func(string, func(*bufio.Writer) error) error) error {
 	start := time.Now()
-	err := replace(filepath.Join(s.state.LogFolder, "detailedoutput.json"), s.state.Record.write)
+	err := replace(filepath.Join(s.saved.LogFolder, "detailedoutput.json"), s.saved.Record.write)
 	if err != nil {
 		err = fmt.Errorf("writing detailedoutput.json: %w", err)
 	}

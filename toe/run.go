@@ -66,10 +66,10 @@ func Run(ctx context.Context, req Request, o Options) (Result, error) {
 }
 
 // session is one call of Run: what the run and those nested in it share. What
-// must survive a reboot is in state.
+// must survive a reboot is in saved.
 type session struct {
 	options     Options
-	state       state
+	saved       state
 	resumed     bool
 	console     *console
 	log         *slog.Logger // application.log
@@ -95,12 +95,12 @@ func open(req Request, o Options) (*session, error) {
 	}
 	s := &session{options: o, resumed: found != nil, mask: &mask{}}
 	if s.resumed {
-		s.state = *found
-		s.state.Run.Request.HandOffReboot = req.HandOffReboot
+		s.saved = *found
+		s.saved.Run.Request.HandOffReboot = req.HandOffReboot
 	} else {
-		s.state = newState(req, o.Now())
+		s.saved = newState(req, o.Now())
 	}
-	s.environment = newEnvironment(s.state.Run.Request.Environment)
+	s.environment = newEnvironment(s.saved.Run.Request.Environment)
 	s.env = s.environment.list()
 	s.cloud = cloud.New(s.environment.lookup)
 	if err := s.openLogs(); err != nil {
@@ -143,10 +143,10 @@ func newState(req Request, now time.Time) state {
 // openLogs makes the log folder with the documents, or adds to it after a
 // reboot.
 func (s *session) openLogs() error {
-	if err := os.MkdirAll(s.state.LogFolder, 0o700); err != nil {
+	if err := os.MkdirAll(s.saved.LogFolder, 0o700); err != nil {
 		return fmt.Errorf("creating log folder: %w", err)
 	}
-	for i, d := range s.state.Run.Request.Documents {
+	for i, d := range s.saved.Run.Request.Documents {
 		name := "document.yaml"
 		if i > 0 {
 			name = fmt.Sprintf("document-%d.yaml", i+1)
@@ -169,7 +169,7 @@ func (s *session) openLogs() error {
 }
 
 func (s *session) openLog(name string) (*os.File, error) {
-	f, err := os.OpenFile(filepath.Join(s.state.LogFolder, name), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	f, err := os.OpenFile(filepath.Join(s.saved.LogFolder, name), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("opening log: %w", err)
 	}
@@ -179,7 +179,7 @@ func (s *session) openLog(name string) (*os.File, error) {
 
 // writeLog replaces a file of the log folder.
 func (s *session) writeLog(name string, write func(*bufio.Writer) error) error {
-	if err := replaceFile(filepath.Join(s.state.LogFolder, name), write); err != nil {
+	if err := replaceFile(filepath.Join(s.saved.LogFolder, name), write); err != nil {
 		return fmt.Errorf("writing %s: %w", name, err)
 	}
 	return nil
@@ -207,8 +207,8 @@ func (s *session) close() error {
 // run executes the documents and ends the run unless it pauses for a reboot.
 // A run that could not write what it must is no success.
 func (s *session) run(ctx context.Context) (Result, error) {
-	s.log.Info("run starts", "executionId", s.state.Run.Request.ExecutionID, "resumed", s.resumed)
-	r := &run{session: s, state: &s.state.Run, record: s.state.Record}
+	s.log.Info("run starts", "executionId", s.saved.Run.Request.ExecutionID, "resumed", s.resumed)
+	r := &run{session: s, state: &s.saved.Run, record: s.saved.Record}
 	next, err := r.perform(ctx)
 	if err == nil && next == restart {
 		var result Result
@@ -220,7 +220,7 @@ func (s *session) run(ctx context.Context) (Result, error) {
 		r.record.FailureMessage = err.Error()
 	}
 	result := r.finish()
-	endErr := errors.Join(s.end(result), s.deliver(ctx, &result), s.state.remove())
+	endErr := errors.Join(s.end(result), s.deliver(ctx, &result), s.saved.remove())
 	if err != nil || endErr != nil {
 		result.Status = statusFailed
 	}
@@ -245,7 +245,7 @@ func (s *session) end(result Result) error {
 // failureBlock describes the first failed step (§12.3).
 func (s *session) failureBlock(f *Failure) string {
 	name := f.Document
-	for _, d := range s.state.Record.Documents {
+	for _, d := range s.saved.Record.Documents {
 		if d.FilePath == f.Document && d.Name != "" {
 			name = d.Name
 			break
@@ -259,7 +259,7 @@ func (s *session) failureBlock(f *Failure) string {
 	if f.Message != "" {
 		lines = append(lines, "  ErrorMessage: "+f.Message)
 	}
-	if stderr := s.state.Run.Stderr; stderr != "" {
+	if stderr := s.saved.Run.Stderr; stderr != "" {
 		lines = append(lines, "  Stderr: "+strings.TrimRight(stderr, "\n"))
 	}
 	return strings.Join(lines, "\n")

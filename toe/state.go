@@ -24,7 +24,7 @@ type state struct {
 	LogFolder string     `json:"logFolder"`
 	Boot      string     `json:"boot"` // identifies the boot in which this was written; may be empty
 	Reboots   int        `json:"reboots"`
-	Nested    int        `json:"nested"` // documents that steps have executed
+	Executed  int        `json:"executed"` // documents, by steps
 	Record    *runRecord `json:"record"`
 	Run       progress   `json:"run"`
 }
