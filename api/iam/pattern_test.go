@@ -28,8 +28,23 @@ func checkMatch(t interface{ Errorf(string, ...any) }, text, s string) {
 
 func TestPattern(t *testing.T) {
 	for _, c := range [][2]string{
-		{"", ""}, {"", "a"}, {"*", ""}, {"*", "a"}, {"**", "ab"}, {"?", ""}, {"?", "a"}, {"?", "ö"}, {"a*", "a"}, {"*a", "ba"},
-		{"*a", "ab"}, {"a*b*c", "axbxbxc"}, {"a*b*c", "axbxbx"}, {"*?", ""}, {"?*", "a"}, {"a?c*", "abcd"}, {"*aab", "aaaab"},
+		{"", ""},
+		{"", "a"},
+		{"*", ""},
+		{"*", "a"},
+		{"**", "ab"},
+		{"?", ""},
+		{"?", "a"},
+		{"?", "ö"},
+		{"a*", "a"},
+		{"*a", "ba"},
+		{"*a", "ab"},
+		{"a*b*c", "axbxbxc"},
+		{"a*b*c", "axbxbx"},
+		{"*?", ""},
+		{"?*", "a"},
+		{"a?c*", "abcd"},
+		{"*aab", "aaaab"},
 	} {
 		checkMatch(t, c[0], c[1])
 	}
