@@ -35,7 +35,7 @@ func (s *session) observer() func(Event) {
 	}
 	s.stream = s.cloud.LogStream(to.Group, to.Stream, to.Region)
 	return func(e Event) {
-		s.stream.Add(e.Time, e.Line())
+		s.stream.Add(e.Time, e.Message) // the stream has the time itself (§12.2)
 		if s.options.Observer != nil {
 			s.options.Observer(e)
 		}

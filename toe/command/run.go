@@ -143,7 +143,7 @@ func printJSON(w io.Writer, result any) error {
 // tracer prints the lines of the console log as their file has them.
 func tracer(w io.Writer) func(toe.Event) {
 	return func(e toe.Event) {
-		fmt.Fprintf(w, "%s %s %s\n", e.Time.UTC().Format("2006-01-02 15:04:05.000"), e.Level, e.Message)
+		fmt.Fprintln(w, e.Line())
 	}
 }
 
