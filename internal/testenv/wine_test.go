@@ -13,6 +13,9 @@ import (
 // those that need programs of other systems or quicker sockets than Wine has;
 // elsewhere those that are meant for Windows, whose names say so.
 func TestUnderWine(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes a minute")
+	}
 	testenv.For(t, testenv.Wine)
 	for name, args := range map[string][]string{
 		"modules": {"-skip", "^(TestExecuteBinary|TestDependencies|TestServersThatLie)$", "./toe/module"},
