@@ -126,7 +126,8 @@ func TestTermIsIgnored(t *testing.T) {
 }
 
 // A step that forks away: every generation leaves the session, starts the
-// next, and ends, so that no process is there for long.
+// next, and ends, so that no process is there for long. It dies out after a
+// while, in case that the test is killed.
 func TestForkingAway(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("needs /proc to find processes that left the session")
@@ -137,7 +138,8 @@ func TestForkingAway(t *testing.T) {
   timeoutSeconds: 1
   inputs:
     commands:
-      - away() { echo $$ >> pids; sleep 0.01; setsid bash -c away </dev/null >/dev/null 2>&1 & }
+      - export generation=0
+      - away() { echo $$ >> pids; sleep 0.01; test $((generation++)) -gt 2000 || setsid bash -c away </dev/null >/dev/null 2>&1 & }
       - export -f away
       - away
       - sleep 60`))
