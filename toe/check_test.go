@@ -251,6 +251,7 @@ func FuzzCheck(f *testing.F) {
 	f.Add(many)
 	f.Add([]byte(document(`- {name: s, action: ExecuteBash, inputs: {commands: [echo hi]}}`)))
 	f.Add([]byte("a: &a [*a]\n<<: *a\n"))
+	f.Add([]byte("---"))
 	f.Add([]byte("\ufeff{{ x }}: {{ y }}\n---\n"))
 	f.Add([]byte("phases: [{name: build, steps: [{action: CreateFile, inputs: [{path: '{{ build.a.inputs[9].path }}'}]}]}]"))
 	f.Fuzz(func(t *testing.T, data []byte) {

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"regexp"
 	"strconv"
 	"strings"
@@ -95,7 +96,7 @@ func Parse(data []byte, maxSize int) (*Node, Findings) {
 	case err != nil:
 		return nil, decodeFault(err, data)
 	}
-	c := converter{active: map[*yaml.Node]bool{}}
+	c := converter{active: map[*yaml.Node]bool{}, lines: lineCount(data)}
 	root := c.node(doc.Content[0], "", 0)
 	var second yaml.Node
 	if err := dec.Decode(&second); err == nil {
@@ -134,11 +135,16 @@ func decodeFault(err error, data []byte) Findings {
 	if m := decoderLine.FindStringSubmatch(err.Error()); line == 0 && m != nil {
 		line, _ = strconv.Atoi(m[1])
 	}
-	last := 1 + strings.Count(strings.TrimSuffix(string(data), "\n"), "\n")
-	if !bytes.ContainsAny(data, "\r\u0085\u2028\u2029") { // YAML's other line ends
-		line = min(line, last)
+	return fault(max(min(line, lineCount(data)), 1), max(column, 1), strings.TrimPrefix(err.Error(), "yaml: "))
+}
+
+// lineCount is how many lines the decoder may name. It counts YAML's other
+// line ends, too, and where there are some, its count is taken.
+func lineCount(data []byte) int {
+	if bytes.ContainsAny(data, "\r\u0085\u2028\u2029") {
+		return math.MaxInt
 	}
-	return fault(max(line, 1), max(column, 1), strings.TrimPrefix(err.Error(), "yaml: "))
+	return 1 + bytes.Count(bytes.TrimSuffix(data, []byte("\n")), []byte("\n"))
 }
 
 // converter turns the decoder's nodes into ours.
@@ -147,6 +153,7 @@ type converter struct {
 	active   map[*yaml.Node]bool // anchors being expanded
 	expanded int                 // nodes that aliases have added
 	full     bool                // a bound was reported
+	lines    int                 // of the document: the decoder puts what is missing at its end on the line behind
 }
 
 func (c *converter) errorf(n *yaml.Node, path, format string, args ...any) {
@@ -154,13 +161,13 @@ func (c *converter) errorf(n *yaml.Node, path, format string, args ...any) {
 		return
 	}
 	c.findings = append(c.findings, Finding{
-		Line: max(n.Line, 1), Column: max(n.Column, 1), Path: path, Value: shorten(n.Value),
+		Line: max(min(n.Line, c.lines), 1), Column: max(n.Column, 1), Path: path, Value: shorten(n.Value),
 		Message: clip(fmt.Sprintf(format, args...), maxMessage), Severity: Error,
 	})
 }
 
 func (c *converter) node(n *yaml.Node, path string, depth int) *Node {
-	out := &Node{Path: path, Line: n.Line, Column: n.Column}
+	out := &Node{Path: path, Line: min(n.Line, c.lines), Column: n.Column}
 	if c.full || c.outOfBounds(n, path, depth) {
 		return out
 	}
