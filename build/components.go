@@ -91,11 +91,15 @@ func (w *work) apply(ctx context.Context, phases ...string) (any, error) {
 	if len(documents) == 0 {
 		return nil, skipped{"No component has the phase " + strings.Join(phases, " or ")}
 	}
+	executed, err := w.executed(ctx)
+	if err != nil {
+		return nil, err
+	}
 	inst, err := w.adopt(ctx)
 	if err != nil {
 		return nil, err
 	}
-	run := guest.Run{ID: runID(w.Plan.Image, w.step.workflow, w.Attempt), Request: w.request(documents, phases)}
+	run := guest.Run{ID: runID(w.Plan.Image, w.step.workflow, w.Attempt), Request: w.request(documents, executed, phases)}
 	result, err := w.runComponents(ctx, inst, run)
 	if err != nil {
 		return nil, err
@@ -109,31 +113,51 @@ func (w *work) apply(ctx context.Context, phases ...string) (any, error) {
 	}}, nil
 }
 
-// documents reads the components that have one of the phases, and makes sure
-// that they are what the plan was made of.
+// documents reads the components that have one of the phases.
 func (w *work) documents(ctx context.Context, phases []string) ([]toe.Source, error) {
 	var list []toe.Source
 	for _, c := range w.Plan.Components {
 		if !c.has(phases...) {
 			continue
 		}
-		found, data, err := w.component(ctx, c.ARN)
+		source, err := w.document(ctx, c)
 		if err != nil {
-			return nil, fmt.Errorf("reading component %s: %w", c.ARN, err)
+			return nil, err
 		}
-		if found.Digest != c.Digest {
-			return nil, fmt.Errorf("reading component %s: its document has the SHA-256 %s, the build began with %s", c.ARN, found.Digest, c.Digest)
-		}
-		list = append(list, toe.Source{Path: c.ARN, Data: data, Parameters: c.Parameters})
+		list = append(list, source)
 	}
 	return list, nil
 }
 
+// executed reads the components that steps execute.
+func (w *work) executed(ctx context.Context) (map[string]toe.Source, error) {
+	all := map[string]toe.Source{}
+	for text, c := range w.Plan.Executed {
+		var err error
+		if all[text], err = w.document(ctx, c); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// document reads a component and makes sure that it is what the plan was made of.
+func (w *work) document(ctx context.Context, c component) (toe.Source, error) {
+	found, data, err := w.component(ctx, c.ARN)
+	if err != nil {
+		return toe.Source{}, fmt.Errorf("reading component %s: %w", c.ARN, err)
+	}
+	if found.Digest != c.Digest {
+		return toe.Source{}, fmt.Errorf("reading component %s: its document has the SHA-256 %s, the build began with %s", c.ARN, found.Digest, c.Digest)
+	}
+	return toe.Source{Path: c.ARN, Data: data, Parameters: c.Parameters}, nil
+}
+
 // request is the run as the executor wants it. Source: component-documents.md §13.3, §13.4.
-func (w *work) request(documents []toe.Source, phases []string) toe.Request {
+func (w *work) request(documents []toe.Source, executed map[string]toe.Source, phases []string) toe.Request {
 	return toe.Request{
 		ExecutionID: runID(w.Plan.Image, w.step.workflow, w.Attempt),
-		Documents:   documents, Phases: phases,
+		Documents:   documents, Components: executed, Phases: phases,
 		LogDirectory: toeDirectory, WorkingDirectory: w.Plan.Directory, HandOffReboot: true,
 		Environment: map[string]string{
 			"WORKING_DIRECTORY":           w.Plan.Directory,

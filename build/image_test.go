@@ -262,6 +262,36 @@ func TestReboot(t *testing.T) {
 	}
 }
 
+// TestExecutedComponents: what components execute, at any depth, goes into the
+// instance with them.
+func TestExecutedComponents(t *testing.T) {
+	l, d := fakeLab(t)
+	var brought map[string]toe.Source
+	d.execute = func(_ context.Context, req toe.Request, _ func(toe.Event)) (toe.Result, error) {
+		brought = req.Components
+		return toe.Result{Status: "success"}, nil
+	}
+	execute := func(arn string) string {
+		return "schemaVersion: 1.0\nphases: [{name: build, steps: [{name: s, action: ExecuteDocument, inputs: {document: '" + arn + "'}}]}]"
+	}
+	inner := l.component("inner", echoDocument)
+	middle := l.component("middle", execute(l.arn("component/inner/1.x.x").String()))
+	absent := l.component("lost", execute(l.arn("component/absent/1.0.0").String()))
+	arn := l.image("web", nil, l.component("outer", execute(middle)), absent)
+	l.wantStatus(l.build(arn), model.ImageStatusAvailable)
+	got := map[string]string{}
+	for text, source := range brought {
+		got[text] = source.Path
+	}
+	want := map[string]string{l.arn("component/inner/1.x.x").String(): inner, middle: middle}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("components in the instance (-want +got):\n%s", diff)
+	}
+	if data := string(brought[middle].Data); data != execute(l.arn("component/inner/1.x.x").String()) {
+		t.Errorf("the document of %s is %q", middle, data)
+	}
+}
+
 // TestSanitizeAgain: a clean-up that was cut off has taken its marker away.
 func TestSanitizeAgain(t *testing.T) {
 	l, d := fakeLab(t)

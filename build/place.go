@@ -26,6 +26,9 @@ type plan struct {
 	Pipeline   string      `json:"pipeline,omitempty"` // ARN
 	Parent     ingot.AMI   `json:"parent"`
 	Components []component `json:"components"`
+	// Executed are the components that steps of these execute, themselves or by
+	// others, by the ARN as documents have it.
+	Executed map[string]component `json:"executed,omitempty"`
 
 	BuildMachines []machine         `json:"buildMachines"` // tried in order
 	TestMachines  []machine         `json:"testMachines"`
@@ -50,6 +53,7 @@ type component struct {
 	Digest     string            `json:"digest"` // SHA-256 of the document, in hex
 	Phases     []string          `json:"phases"`
 	Parameters map[string]string `json:"parameters,omitempty"`
+	Executes   []string          `json:"executes,omitempty"` // as documents have it
 }
 
 // has reports whether the component's document has one of the phases.
@@ -88,7 +92,7 @@ func (b *Builder) plan(ctx context.Context, req request) (plan, error) {
 	if p.Parent, err = b.parent(ctx, arn.Scope(), recipe.ParentImage); err != nil {
 		return plan{}, fmt.Errorf("resolving the parent image %s: %w", recipe.ParentImage, err)
 	}
-	if p.Components, err = b.components(ctx, recipe); err != nil {
+	if p.Components, p.Executed, err = b.components(ctx, recipe); err != nil {
 		return plan{}, err
 	}
 	if err := p.equip(recipe); err != nil {
@@ -176,18 +180,44 @@ func (b *Builder) parent(ctx context.Context, scope ingot.Scope, text string) (i
 	return ingot.AMI{}, ingot.Errorf(ingot.CodeNotFound, "%s has no AMI in %s", record.ARN, scope.Region)
 }
 
-// components resolves the components of a recipe to exact builds.
-func (b *Builder) components(ctx context.Context, recipe *model.ImageRecipe) ([]component, error) {
-	list := []component{}
+// components resolves the components of a recipe, and those that they execute,
+// to exact builds.
+func (b *Builder) components(ctx context.Context, recipe *model.ImageRecipe) (list []component, executed map[string]component, err error) {
+	list, executed = []component{}, map[string]component{}
 	for _, c := range recipe.Components {
 		resolved, _, err := b.component(ctx, c.ComponentArn)
 		if err != nil {
-			return nil, fmt.Errorf("resolving component %s: %w", c.ComponentArn, err)
+			return nil, nil, fmt.Errorf("resolving component %s: %w", c.ComponentArn, err)
 		}
 		resolved.Parameters = parameters(c.Parameters)
 		list = append(list, resolved)
+		if err := b.addExecuted(ctx, executed, resolved); err != nil {
+			return nil, nil, err
+		}
 	}
-	return list, nil
+	return list, executed, nil
+}
+
+// addExecuted resolves what a component executes, and what that executes. What
+// does not exist is left to the step: it may never run, or tolerate it.
+func (b *Builder) addExecuted(ctx context.Context, executed map[string]component, c component) error {
+	for _, text := range c.Executes {
+		if _, done := executed[text]; done {
+			continue
+		}
+		resolved, _, err := b.component(ctx, text)
+		if code := ingot.ErrorCode(err); code == ingot.CodeNotFound || code == ingot.CodeInvalid {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("resolving component %s, which %s executes: %w", text, c.ARN, err)
+		}
+		executed[text] = resolved
+		if err := b.addExecuted(ctx, executed, resolved); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // component reads the newest build that an ARN names, and its document.
@@ -209,7 +239,7 @@ func (b *Builder) component(ctx context.Context, text string) (component, []byte
 	if err := findings.Err(); err != nil {
 		return component{}, nil, err
 	}
-	c := component{ARN: record.ARN.String(), Name: doc.Name, Digest: digest(data)}
+	c := component{ARN: record.ARN.String(), Name: doc.Name, Digest: digest(data), Executes: checked.Executes()}
 	for _, phase := range checked.Phases {
 		c.Phases = append(c.Phases, phase.Name)
 	}
@@ -240,6 +270,9 @@ func cacheKeys(p plan) []string {
 		fmt.Fprintf(h, "%s\n%s\n", keys[len(keys)-1], c.Digest)
 		for _, name := range slices.Sorted(maps.Keys(c.Parameters)) {
 			fmt.Fprintf(h, "%q=%q\n", name, c.Parameters[name])
+		}
+		for _, name := range slices.Sorted(maps.Keys(p.Executed)) {
+			fmt.Fprintf(h, "%s %s\n", name, p.Executed[name].Digest)
 		}
 		keys = append(keys, hex.EncodeToString(h.Sum(nil)))
 	}

@@ -1,7 +1,10 @@
 package toe
 
 import (
+	"slices"
+
 	"ingot.dev/ingot/internal/yamldoc"
+	"ingot.dev/ingot/toe/cloud"
 	"ingot.dev/ingot/toe/module"
 )
 
@@ -69,6 +72,24 @@ func (d *Document) Type() string {
 		return "TEST"
 	}
 	return "BUILD"
+}
+
+// Executes lists the component ARNs of the documents that steps execute, as far
+// as they are written out. Each is there once.
+func (d *Document) Executes() []string {
+	var arns []string
+	for _, p := range d.Phases {
+		for _, s := range p.Steps {
+			if s.Action != "ExecuteDocument" {
+				continue
+			}
+			arn, written := s.inputs[0]["document"].text.constant()
+			if written && cloud.IsComponent(arn) && !slices.Contains(arns, arn) {
+				arns = append(arns, arn)
+			}
+		}
+	}
+	return arns
 }
 
 // Finding is a fault of a document with its place; Findings are all of them

@@ -74,6 +74,7 @@ func (s *stepRun) begin(ctx context.Context, call module.Nested) error {
 	}
 	req := s.run.state.Request
 	req.ExecutionID, req.Documents, req.Phases = newUUID(), []Source{source}, SplitList(call.Phases)
+	req.Components = nil // the session has them
 	state := newProgress(req)
 	s.run.state.Nested = &state
 	s.record.DetailedOutput = append(s.record.DetailedOutput, newRunRecord(req.ExecutionID, s.run.options.Now()))
@@ -95,6 +96,13 @@ func (r *run) secretParameters(all []module.Pair) map[string]string {
 
 // fetch reads a document that a step executes.
 func (r *run) fetch(ctx context.Context, document, owner string) (Source, error) {
+	if given := r.saved.Run.Request.Components; given != nil && cloud.IsComponent(document) {
+		source, ok := given[document]
+		if !ok {
+			return Source{}, fmt.Errorf("component %s is not part of this run: it must exist when the run begins, and be written out in the document that executes it", document)
+		}
+		return source, nil
+	}
 	if cloud.IsRemote(document) {
 		return ReadDocument(ctx, r.cloud, document, owner)
 	}

@@ -485,6 +485,29 @@ func TestNestedComponents(t *testing.T) {
 	wantInOrder(t, tr.console, "Document "+build, "Cyclic document execution detected: "+build)
 }
 
+// TestNestedComponentsOfTheRun: a build brings the components along.
+func TestNestedComponentsOfTheRun(t *testing.T) {
+	const open, exact, absent = "arn:aws:imagebuilder:eu-west-1:111122223333:component/inner/1.x.x", "arn:aws:imagebuilder:eu-west-1:111122223333:component/inner/1.2.0/1", "arn:aws:imagebuilder:eu-west-1:111122223333:component/absent/1.0.0"
+	execute := func(arn string) string {
+		return document("- {name: out, action: ExecuteDocument, inputs: {document: '" + arn + "'}}")
+	}
+	bring := func(req *toe.Request) {
+		req.Components = map[string]toe.Source{open: {Path: exact, Data: []byte(document("- {name: in, action: ExecuteBash, inputs: {commands: [echo hi]}}"))}}
+	}
+	tr := try(t, bring, execute(open))
+	r := tr.record(t)
+	if got, want := r.outline(), "build.out=success[success build.in=success]"; got != want {
+		t.Errorf("the record has %s, want %s", got, want)
+	}
+	if got := r.Documents[0].Phases[0].Steps[0].DetailedOutput[0].Documents[0].FilePath; got != exact {
+		t.Errorf("the document is recorded as %s, want %s", got, exact)
+	}
+	tr = try(t, bring, execute(absent))
+	if f := tr.result.Failure; f == nil || !strings.Contains(f.Message, absent+" is not part of this run") {
+		t.Errorf("the failure of an absent component is %+v", f)
+	}
+}
+
 func TestNestedTooOften(t *testing.T) {
 	dir := t.TempDir()
 	place(t, dir, map[string]string{"in.yml": document(bash("s", "echo x >> count"))})

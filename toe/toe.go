@@ -22,8 +22,12 @@ type Request struct {
 	WorkingDirectory string            `json:"workingDirectory,omitempty"` // of steps; default: the process's
 	Environment      map[string]string `json:"environment,omitempty"`      // added for steps and env: references
 	HandOffReboot    bool              `json:"handOffReboot,omitempty"`    // return with Result.Reboot instead of restarting the machine
-	LogBucket        *LogBucket        `json:"logBucket,omitempty"`
-	LogStream        *LogStream        `json:"logStream,omitempty"`
+	// Components are what steps may execute by ARN, by the ARN as the document
+	// has it; Source.Path is the ARN of the build. nil: they are asked for by
+	// GetComponent.
+	Components map[string]Source `json:"components,omitzero"`
+	LogBucket  *LogBucket        `json:"logBucket,omitempty"`
+	LogStream  *LogStream        `json:"logStream,omitempty"`
 }
 
 // LogBucket is where the log folder goes at the end of a run, and before a

@@ -17,8 +17,11 @@ var componentARN = regexp.MustCompile(`^arn:aws[a-z-]*:imagebuilder:([a-z0-9-]+)
 
 // IsRemote reports whether a document is not a file of this machine.
 func IsRemote(document string) bool {
-	return strings.HasPrefix(document, scheme) || strings.HasPrefix(document, "arn:")
+	return strings.HasPrefix(document, scheme) || IsComponent(document)
 }
+
+// IsComponent reports whether a document is named by the ARN of a component.
+func IsComponent(document string) bool { return strings.HasPrefix(document, "arn:") }
 
 // Document fetches the text of a document from s3://bucket/key, or of the
 // component of an ARN. owner is who must own the bucket; empty: anyone. A text
