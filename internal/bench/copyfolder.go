@@ -2,10 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"time"
 )
@@ -47,19 +47,10 @@ func copies(ctx context.Context, o options, dir string, t *table) error {
 	return nil
 }
 
-// timeCopy runs a program that makes target. What earlier runs left to be
-// written does not count.
+// timeCopy runs a program that makes target.
 func timeCopy(ctx context.Context, target string, argv []string) (time.Duration, error) {
-	if err := exec.CommandContext(ctx, "sync").Run(); err != nil {
-		return 0, fmt.Errorf("running sync: %w", err)
-	}
-	start := time.Now()
-	out, err := exec.CommandContext(ctx, argv[0], argv[1:]...).CombinedOutput()
-	took := time.Since(start)
-	if err != nil {
-		return 0, fmt.Errorf("running %s: %w: %s", argv[0], err, out)
-	}
-	return took, os.RemoveAll(target)
+	took, err := timeProgram(ctx, argv)
+	return took, errors.Join(err, os.RemoveAll(target))
 }
 
 func fillTree(dir string) error {

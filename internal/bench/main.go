@@ -23,7 +23,7 @@ func main() {
 	flag.StringVar(&o.ingot, "ingot", "bin/ingot", "the program to measure")
 	flag.StringVar(&o.base, "base", "", "raw disk of the Debian base that both bake from")
 	flag.IntVar(&o.runs, "runs", 5, "runs of each row; the median counts")
-	flag.StringVar(&o.only, "only", "", "comma-separated rows to run: W0, W0t, W2, W2vm, memory, start, copy, lookup (default: all)")
+	flag.StringVar(&o.only, "only", "", "comma-separated rows to run: W0, W0t, W2, W2vm, memory, start, copy, steps, download, validate, output, lookup (default: all)")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -56,6 +56,9 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	if err := copies(ctx, o, dir, t); err != nil {
+		return err
+	}
+	if err := executor(ctx, o, dir, t); err != nil {
 		return err
 	}
 	if o.wants("lookup") {
