@@ -136,6 +136,7 @@ type TokenStore interface {
 type Reader interface {
 	RecordReader
 	ExecutionReader
+	LifecycleReader
 }
 
 // Tx is one transaction: all of it happens, or none.
@@ -143,6 +144,7 @@ type Tx interface {
 	Reader
 	RecordWriter
 	ExecutionWriter
+	LifecycleWriter
 	TokenStore
 }
 

@@ -34,6 +34,8 @@ func Run(t *testing.T, open func(t *testing.T) ingot.Store) {
 		{"Tokens", tokens},
 		{"Executions", executions},
 		{"Packages", packages},
+		{"LifecycleExecutions", lifecycleExecutions},
+		{"LifecycleResources", lifecycleResources},
 		{"AMIs", amis},
 		{"Secrets", secrets},
 		{"Histories", histories},
