@@ -132,6 +132,8 @@ func setTags(document any, tags map[string]string) {
 	switch d := document.(type) {
 	case *model.ImageRecipe:
 		d.Tags = tags
+	case *model.ContainerRecipe:
+		d.Tags = tags
 	case *model.InfrastructureConfiguration:
 		d.Tags = tags
 	case *model.DistributionConfiguration:

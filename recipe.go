@@ -36,11 +36,8 @@ type parent struct {
 
 // CheckImageRecipe checks the members of a recipe against each other.
 func CheckImageRecipe(in *model.CreateImageRecipeRequest) error {
-	if n := len(in.Components); n > maxRecipeComponents {
-		return InvalidField("components", "A recipe has at most %d components, not %d.", maxRecipeComponents, n)
-	}
 	for _, check := range []error{
-		checkComponentsSize(in.Components), checkDevices(in.BlockDeviceMappings),
+		checkComponentsSize(in.Components), checkDevices("blockDeviceMappings", in.BlockDeviceMappings),
 		checkAMITags("amiTags", in.AmiTags), checkDistinct("amiWatermarks", in.AmiWatermarks),
 	} {
 		if check != nil {
@@ -56,6 +53,9 @@ func CheckImageRecipe(in *model.CreateImageRecipeRequest) error {
 }
 
 func checkComponentsSize(components []model.ComponentConfiguration) error {
+	if n := len(components); n > maxRecipeComponents {
+		return InvalidField("components", "A recipe has at most %d components, not %d.", maxRecipeComponents, n)
+	}
 	data, err := json.Marshal(components)
 	if err != nil {
 		return fmt.Errorf("encoding components: %w", err)
@@ -66,11 +66,11 @@ func checkComponentsSize(components []model.ComponentConfiguration) error {
 	return nil
 }
 
-func checkDevices(mappings []model.InstanceBlockDeviceMapping) error {
+func checkDevices(field string, mappings []model.InstanceBlockDeviceMapping) error {
 	seen := map[string]bool{}
 	for i, m := range mappings {
 		if m.DeviceName != "" && seen[m.DeviceName] {
-			return InvalidField(fmt.Sprintf("blockDeviceMappings[%d].deviceName", i), "The device '%s' is mapped twice.", m.DeviceName)
+			return InvalidField(fmt.Sprintf("%s[%d].deviceName", field, i), "The device '%s' is mapped twice.", m.DeviceName)
 		}
 		seen[m.DeviceName] = true
 	}
@@ -124,7 +124,7 @@ func CreateImageRecipe(ctx context.Context, tx Tx, lookup RecipeLookup, arn ARN,
 	}
 	return arn, tx.Create(ctx, Record{
 		ARN: arn, Name: in.Name, Created: now, Updated: now, Document: document, Tags: in.Tags,
-		References: recipeReferences(in),
+		References: recipeReferences(in.ParentImage, in.Components),
 		Attributes: map[string][]string{
 			FilterParentImage: {in.ParentImage},
 			FilterPlatform:    {string(platform)},
@@ -132,13 +132,13 @@ func CreateImageRecipe(ctx context.Context, tx Tx, lookup RecipeLookup, arn ARN,
 	})
 }
 
-func recipeReferences(in *model.CreateImageRecipeRequest) []string {
+func recipeReferences(parentImage string, components []model.ComponentConfiguration) []string {
 	var references []string
-	for _, c := range in.Components {
+	for _, c := range components {
 		references = append(references, c.ComponentArn)
 	}
-	if strings.HasPrefix(in.ParentImage, "arn:") {
-		references = append(references, in.ParentImage)
+	if strings.HasPrefix(parentImage, "arn:") {
+		references = append(references, parentImage)
 	}
 	return references
 }
@@ -168,10 +168,20 @@ func checkRecipeReferences(ctx context.Context, lookup RecipeLookup, arn ARN, in
 	if err != nil {
 		return "", err
 	}
+	platform, err := checkRecipeComponents(ctx, lookup, arn, in.Components, base)
+	if err != nil {
+		return "", err
+	}
+	return platform, checkWindows(in, platform)
+}
+
+// checkRecipeComponents resolves the components of a recipe, which must fit its
+// parent, and returns the platform.
+func checkRecipeComponents(ctx context.Context, r RecordReader, recipe ARN, components []model.ComponentConfiguration, base parent) (model.Platform, error) {
 	names := map[string]bool{}
-	for i, reference := range in.Components {
+	for i, reference := range components {
 		field := fmt.Sprintf("components[%d].componentArn", i)
-		c, err := findRecipeComponent(ctx, lookup, arn, field, reference.ComponentArn, names)
+		c, err := findRecipeComponent(ctx, r, recipe, field, reference.ComponentArn, names)
 		if err != nil {
 			return "", err
 		}
@@ -188,7 +198,7 @@ func checkRecipeReferences(ctx context.Context, lookup RecipeLookup, arn ARN, in
 	if base.platform == "" {
 		base.platform = model.PlatformLinux
 	}
-	return base.platform, checkWindows(in, base.platform)
+	return base.platform, nil
 }
 
 func checkWindows(in *model.CreateImageRecipeRequest, platform model.Platform) error {
@@ -198,7 +208,11 @@ func checkWindows(in *model.CreateImageRecipeRequest, platform model.Platform) e
 	if a := in.AdditionalInstanceConfiguration; a != nil && a.SystemsManagerAgent != nil {
 		return InvalidField("additionalInstanceConfiguration.systemsManagerAgent", "It applies to Linux and macOS only; the recipe's platform is Windows.")
 	}
-	if strings.Contains(in.WorkingDirectory, `"`) {
+	return checkWorkingDirectory(in.WorkingDirectory, platform)
+}
+
+func checkWorkingDirectory(path string, platform model.Platform) error {
+	if platform == model.PlatformWindows && strings.Contains(path, `"`) {
 		return InvalidField("workingDirectory", "A Windows path has no quotation mark.")
 	}
 	return nil
@@ -213,7 +227,7 @@ var (
 func findParent(ctx context.Context, lookup RecipeLookup, recipe ARN, text string) (parent, error) {
 	switch {
 	case strings.HasPrefix(text, "arn:"):
-		return findParentImage(ctx, lookup, recipe, text)
+		return findParentImage(ctx, lookup, recipe, text, model.ImageTypeAmi)
 	case strings.HasPrefix(text, "ssm:") && len(text) > len("ssm:"):
 		return parent{}, nil // the parameter is read when a build starts
 	case productID.MatchString(text):
@@ -231,7 +245,11 @@ func findParent(ctx context.Context, lookup RecipeLookup, recipe ARN, text strin
 	return parent{model.Platform(ami.Platform), ami.OSVersion}, nil
 }
 
-func findParentImage(ctx context.Context, r RecordReader, recipe ARN, text string) (parent, error) {
+// imageWords are the types of images in error messages.
+var imageWords = map[model.ImageType]string{model.ImageTypeAmi: "an AMI", model.ImageTypeDocker: "a container image"}
+
+// findParentImage resolves the ARN of a parent image, which must be of the type.
+func findParentImage(ctx context.Context, r RecordReader, recipe ARN, text string, want model.ImageType) (parent, error) {
 	arn, err := referenceARN(recipe, "parentImage", text, KindImage)
 	if err != nil {
 		return parent{}, err
@@ -244,8 +262,8 @@ func findParentImage(ctx context.Context, r RecordReader, recipe ARN, text strin
 	if err != nil {
 		return parent{}, err
 	}
-	if image.Type == model.ImageTypeDocker {
-		return parent{}, InvalidField("parentImage", "'%s' is a container image; an image recipe starts from an AMI.", text)
+	if image.Type != want {
+		return parent{}, InvalidField("parentImage", "'%s' is %s; this kind of recipe starts from %s.", text, imageWords[image.Type], imageWords[want])
 	}
 	return parent{image.Platform, image.OsVersion}, nil
 }

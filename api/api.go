@@ -110,6 +110,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	}
 	s.registerComponents()
 	s.registerRecipes()
+	s.registerContainerRecipes()
 	s.registerInfrastructure()
 	s.registerDistributions()
 	s.registerPipelines()

@@ -71,7 +71,7 @@ func newFactory(t *testing.T, change ...func(*api.Config)) *factory {
 	o.HTTPSignerV4, o.AuthSchemes = clockSigner{v4.NewSigner(), f.now}, nil
 	f.Client = imagebuilder.New(o)
 	_, err := ingot.PutManagedImage(t.Context(), f.Store, ingot.ManagedImage{
-		Partition: "aws", Region: region, Name: "Debian 12", Version: ingot.NewVersion(2026, 7, 1),
+		Partition: "aws", Region: region, Name: "Debian 12", Type: model.ImageTypeAmi, Version: ingot.NewVersion(2026, 7, 1),
 		Platform: model.PlatformLinux, OSVersion: "Debian 12", AMI: baseAMI, Created: f.now(),
 	})
 	if err != nil {
@@ -422,7 +422,7 @@ func TestListImages(t *testing.T) {
 func TestManagedImageIsABuildPerAMI(t *testing.T) {
 	f := newFactory(t)
 	m := ingot.ManagedImage{
-		Partition: "aws", Region: region, Name: "Debian 12", Version: ingot.NewVersion(2026, 7, 1),
+		Partition: "aws", Region: region, Name: "Debian 12", Type: model.ImageTypeAmi, Version: ingot.NewVersion(2026, 7, 1),
 		Platform: model.PlatformLinux, AMI: baseAMI, Created: f.now(),
 	}
 	for _, test := range []struct{ ami, want string }{{baseAMI, "1"}, {"ami-00000000000000002", "2"}, {"ami-00000000000000002", "2"}} {
