@@ -21,7 +21,6 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
-	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
 	"github.com/aws/smithy-go/logging"
 )
 
@@ -145,7 +144,7 @@ func (c *Client) machineRegion(ctx context.Context, cfg aws.Config, service stri
 	if c.endpoint(service) != "" || cfg.BaseEndpoint != nil {
 		return anyRegion, nil
 	}
-	out, err := imds.NewFromConfig(cfg).GetRegion(ctx, nil)
+	out, err := newMetadata(cfg).GetRegion(ctx, nil)
 	if err != nil {
 		return "", fmt.Errorf("finding the AWS region (set AWS_REGION): %w", err)
 	}

@@ -69,5 +69,10 @@ func (c *Client) metadata(ctx context.Context) (*imds.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return imds.NewFromConfig(cfg, func(o *imds.Options) { o.EnableFallback = aws.FalseTernary }), nil
+	return newMetadata(cfg), nil
+}
+
+// newMetadata asks with a token only (IMDSv2).
+func newMetadata(cfg aws.Config) *imds.Client {
+	return imds.NewFromConfig(cfg, func(o *imds.Options) { o.EnableFallback = aws.FalseTernary })
 }
