@@ -25,6 +25,9 @@ func CreateImage(ctx context.Context, tx Tx, amis RecipeLookup, by ARN, in Image
 	if err := checkImageRequest(ctx, tx, by, in); err != nil {
 		return ARN{}, err
 	}
+	if in.ContainerRecipeArn != "" {
+		return ARN{}, refuseContainerImage(ctx, tx, by, in)
+	}
 	recipe, err := copyOf[model.ImageRecipe](ctx, tx, by, "imageRecipeArn", in.ImageRecipeArn, KindImageRecipe)
 	if err != nil {
 		return ARN{}, err
@@ -55,9 +58,6 @@ func checkImageRequest(ctx context.Context, r RecordReader, by ARN, in ImageRequ
 	if err := checkOneRecipe(in.ImageRecipeArn, in.ContainerRecipeArn); err != nil {
 		return err
 	}
-	if in.ContainerRecipeArn != "" {
-		return noContainers()
-	}
 	group := ""
 	if in.LoggingConfiguration != nil {
 		group = in.LoggingConfiguration.LogGroupName
@@ -71,7 +71,7 @@ func checkImageRequest(ctx context.Context, r RecordReader, by ARN, in ImageRequ
 	if err := CheckTags("tags", in.Tags); err != nil {
 		return err
 	}
-	return CheckWorkflows(ctx, r, by, in.Workflows, in.ExecutionRole)
+	return CheckWorkflows(ctx, r, by, recipeKind(in.ContainerRecipeArn), in.Workflows, in.ExecutionRole)
 }
 
 func checkOneRecipe(image, container string) error {
@@ -81,8 +81,36 @@ func checkOneRecipe(image, container string) error {
 	return nil
 }
 
-func noContainers() error {
+// recipeKind is the kind of the one recipe that a request names.
+func recipeKind(container string) Kind {
+	if container != "" {
+		return KindContainerRecipe
+	}
+	return KindImageRecipe
+}
+
+// refuseContainerImage checks what a request for a container image names, and
+// then says that there is nothing here to build it.
+func refuseContainerImage(ctx context.Context, r RecordReader, by ARN, in ImageRequest) error {
+	if _, err := copyOf[model.ContainerRecipe](ctx, r, by, "containerRecipeArn", in.ContainerRecipeArn, KindContainerRecipe); err != nil {
+		return err
+	}
+	if err := checkConfigurations(ctx, r, by, in.InfrastructureConfigurationArn, in.DistributionConfigurationArn); err != nil {
+		return err
+	}
 	return Errorf(CodeNotImplemented, "This server does not build container images yet. Use an image recipe.")
+}
+
+// checkConfigurations checks that the configurations of a build are there.
+func checkConfigurations(ctx context.Context, r RecordReader, by ARN, infrastructure, distribution string) error {
+	if _, err := copyOf[model.InfrastructureConfiguration](ctx, r, by, "infrastructureConfigurationArn", infrastructure, KindInfrastructure); err != nil {
+		return err
+	}
+	if distribution == "" {
+		return nil
+	}
+	_, err := copyOf[model.DistributionConfiguration](ctx, r, by, "distributionConfigurationArn", distribution, KindDistribution)
+	return err
 }
 
 // checkLogGroups checks log group names, of which empty ones are absent.

@@ -74,18 +74,13 @@ func completePipeline(ctx context.Context, r RecordReader, arn ARN, p *model.Ima
 	if err := checkPipeline(ctx, r, arn, p); err != nil {
 		return err
 	}
-	recipe, err := copyOf[model.ImageRecipe](ctx, r, arn, "imageRecipeArn", p.ImageRecipeArn, KindImageRecipe)
+	platform, err := recipePlatform(ctx, r, arn, p)
 	if err != nil {
 		return err
 	}
-	p.Platform = recipe.document.Platform
-	if _, err := copyOf[model.InfrastructureConfiguration](ctx, r, arn, "infrastructureConfigurationArn", p.InfrastructureConfigurationArn, KindInfrastructure); err != nil {
+	p.Platform = platform
+	if err := checkConfigurations(ctx, r, arn, p.InfrastructureConfigurationArn, p.DistributionConfigurationArn); err != nil {
 		return err
-	}
-	if p.DistributionConfigurationArn != "" {
-		if _, err := copyOf[model.DistributionConfiguration](ctx, r, arn, "distributionConfigurationArn", p.DistributionConfigurationArn, KindDistribution); err != nil {
-			return err
-		}
 	}
 	p.ImageTestsConfiguration = completeTests(p.ImageTestsConfiguration)
 	p.EnhancedImageMetadataEnabled = orTrue(p.EnhancedImageMetadataEnabled)
@@ -96,12 +91,25 @@ func completePipeline(ctx context.Context, r RecordReader, arn ARN, p *model.Ima
 	return nil
 }
 
+// recipePlatform resolves the recipe of a pipeline, of either kind.
+func recipePlatform(ctx context.Context, r RecordReader, arn ARN, p *model.ImagePipeline) (model.Platform, error) {
+	if p.ContainerRecipeArn != "" {
+		recipe, err := copyOf[model.ContainerRecipe](ctx, r, arn, "containerRecipeArn", p.ContainerRecipeArn, KindContainerRecipe)
+		if err != nil {
+			return "", err
+		}
+		return recipe.document.Platform, nil
+	}
+	recipe, err := copyOf[model.ImageRecipe](ctx, r, arn, "imageRecipeArn", p.ImageRecipeArn, KindImageRecipe)
+	if err != nil {
+		return "", err
+	}
+	return recipe.document.Platform, nil
+}
+
 func checkPipeline(ctx context.Context, r RecordReader, arn ARN, p *model.ImagePipeline) error {
 	if err := checkOneRecipe(p.ImageRecipeArn, p.ContainerRecipeArn); err != nil {
 		return err
-	}
-	if p.ContainerRecipeArn != "" {
-		return noContainers()
 	}
 	if l := p.LoggingConfiguration; l != nil {
 		if err := checkLogGroups(p.ExecutionRole, l.ImageLogGroupName, l.PipelineLogGroupName); err != nil {
@@ -114,7 +122,7 @@ func checkPipeline(ctx context.Context, r RecordReader, arn ARN, p *model.ImageP
 	if err := CheckTags("imageTags", p.ImageTags); err != nil {
 		return err
 	}
-	return CheckWorkflows(ctx, r, arn, p.Workflows, p.ExecutionRole)
+	return CheckWorkflows(ctx, r, arn, recipeKind(p.ContainerRecipeArn), p.Workflows, p.ExecutionRole)
 }
 
 // completeSchedule drops a schedule without expression and fills in defaults.

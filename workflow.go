@@ -36,8 +36,8 @@ func DefaultWorkflows(partition, region string, tests bool) []model.WorkflowConf
 }
 
 // CheckWorkflows checks the member workflows of a pipeline or image, which are
-// resources of the namespace by. Source: api.md §3.6.
-func CheckWorkflows(ctx context.Context, r RecordReader, by ARN, list []model.WorkflowConfiguration, role string) error {
+// resources of the namespace by and suit its kind of recipe. Source: api.md §3.6.
+func CheckWorkflows(ctx context.Context, r RecordReader, by ARN, recipe Kind, list []model.WorkflowConfiguration, role string) error {
 	if len(list) == 0 {
 		return nil
 	}
@@ -62,15 +62,15 @@ func CheckWorkflows(ctx context.Context, r RecordReader, by ARN, list []model.Wo
 				return Errorf(CodeCombination, "The members 'parallelGroup' and 'onFailure' of workflows[%d] are for TEST workflows only.", i)
 			}
 		}
-		if err := checkWorkflow(ctx, r, arn, w); err != nil {
+		if err := checkWorkflow(ctx, r, arn, recipe, w); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// checkWorkflow checks that a workflow exists and suits image recipes.
-func checkWorkflow(ctx context.Context, r RecordReader, arn ARN, w model.WorkflowConfiguration) error {
+// checkWorkflow checks that a workflow exists and suits a kind of recipe.
+func checkWorkflow(ctx context.Context, r RecordReader, arn ARN, recipe Kind, w model.WorkflowConfiguration) error {
 	if !arn.IsManaged() {
 		_, err := r.Resolve(ctx, arn)
 		return err
@@ -79,8 +79,8 @@ func checkWorkflow(ctx context.Context, r RecordReader, arn ARN, w model.Workflo
 	if !managedWorkflows[arn.WorkflowType+"/"+arn.Name] || !arn.Version.Matches(shipped) || arn.Build > 1 {
 		return NotFound(arn)
 	}
-	if strings.Contains(arn.Name, "container") {
-		return Errorf(CodeRequest, "The managed workflow '%s' is for container recipes.", arn.Name)
+	if forContainers := strings.Contains(arn.Name, "container"); forContainers != (recipe == KindContainerRecipe) {
+		return Errorf(CodeRequest, "The managed workflow '%s' is not for a recipe of the kind %s.", arn.Name, recipe)
 	}
 	if len(w.Parameters) > 0 {
 		return Errorf(CodeRequest, "The managed workflow '%s' has no parameters.", arn.Name)

@@ -233,3 +233,104 @@ func TestContainerRecipeDependencies(t *testing.T) {
 	s.refused(404, notFound, "DELETE", "/DeleteContainerRecipe?containerRecipeArn="+arn, nil)
 	s.must("DELETE", "/DeleteComponent?componentBuildVersionArn="+c, nil)
 }
+
+func TestContainerPipelines(t *testing.T) { // P2, P8, R8
+	f := newFactory(t)
+	windows := f.createContainerRecipe("web", "1.0.0", obj{"platformOverride": "Windows", "imageOsVersionOverride": "2022"})
+	pattern := own + "container-recipe/web/1.x.x"
+	pipeline := func(changes obj) obj {
+		in := obj{"name": "Nightly", "containerRecipeArn": pattern, "infrastructureConfigurationArn": f.infra}
+		for k, v := range changes {
+			in[k] = v
+		}
+		return in
+	}
+	workflows := func(name string) obj {
+		return obj{"executionRole": "role", "workflows": []obj{{"workflowArn": managed + "workflow/build/" + name + "/x.x.x"}}}
+	}
+	for title, c := range map[string]struct {
+		status    int
+		exception string
+		change    obj
+		part      string
+	}{
+		"both recipes":         {400, combination, obj{"imageRecipeArn": f.recipe}, "containerRecipeArn"},
+		"absent recipe":        {404, notFound, obj{"containerRecipeArn": own + "container-recipe/none/x.x.x"}, "none"},
+		"recipe elsewhere":     {404, notFound, obj{"containerRecipeArn": "arn:aws:imagebuilder:eu-west-1:111122223333:container-recipe/web/1.0.0"}, "eu-west-1"},
+		"absent configuration": {404, notFound, obj{"infrastructureConfigurationArn": own + "infrastructure-configuration/none"}, "none"},
+		"absent distribution":  {404, notFound, obj{"distributionConfigurationArn": own + "distribution-configuration/none"}, "none"},
+		"workflow of images":   {400, "InvalidRequestException", workflows("build-image"), "build-image"},
+	} {
+		t.Run(title, func(t *testing.T) {
+			f.t = t
+			f.refused(c.status, c.exception, "PUT", "/CreateImagePipeline", pipeline(c.change), c.part)
+		})
+	}
+	f.t = t
+	f.must("PUT", "/CreateImagePipeline", pipeline(workflows("build-container")))
+	got := f.must("GET", "/GetImagePipeline?imagePipelineArn="+pipelineARN, nil)["imagePipeline"]
+	if dig(got, "containerRecipeArn") != pattern || dig(got, "platform") != "Windows" || dig(got, "imageRecipeArn") != nil {
+		t.Errorf("GetImagePipeline = %v", got)
+	}
+	for recipe, want := range map[string]int{pattern: 1, windows: 0} {
+		list := f.must("POST", "/ListImagePipelines", obj{"filters": []obj{{"name": "containerRecipeArn", "values": []string{recipe}}}})
+		if n := len(list["imagePipelineList"].([]any)); n != want {
+			t.Errorf("%d pipelines of %s, want %d", n, recipe, want)
+		}
+	}
+	f.refused(400, dependency, "DELETE", "/DeleteContainerRecipe?containerRecipeArn="+windows, nil, windows)
+	f.createContainerRecipe("web", "1.0.1", nil)
+	f.must("DELETE", "/DeleteContainerRecipe?containerRecipeArn="+windows, nil) // 1.0.1 satisfies the pipeline, too
+	update := obj{"imagePipelineArn": pipelineARN, "infrastructureConfigurationArn": f.infra}
+	update["imageRecipeArn"] = f.recipe
+	f.refused(400, invalid, "PUT", "/UpdateImagePipeline", update, "imageRecipeArn")
+	delete(update, "imageRecipeArn")
+	update["containerRecipeArn"] = own + "container-recipe/web/1.0.1"
+	f.must("PUT", "/UpdateImagePipeline", update)
+	if got := f.pipeline(); got.Platform != "Linux" || *got.ContainerRecipeArn != update["containerRecipeArn"] {
+		t.Errorf("after the update: platform %s, recipe %s", got.Platform, *got.ContainerRecipeArn)
+	}
+	f.refused(501, "NotImplementedException", "PUT", "/StartImagePipelineExecution", obj{"imagePipelineArn": pipelineARN}, "does not build container images yet")
+	if got := f.pipeline(); got.DateLastRun != nil {
+		t.Errorf("a refused start is a run: %s", *got.DateLastRun)
+	}
+	f.must("DELETE", "/DeleteImagePipeline?imagePipelineArn="+pipelineARN, nil)
+	f.must("DELETE", "/DeleteContainerRecipe?containerRecipeArn="+own+"container-recipe/web/1.0.1", nil)
+}
+
+func TestContainerImagesAreNotBuilt(t *testing.T) {
+	f := newFactory(t)
+	recipe := f.createContainerRecipe("web", "1.0.0", nil)
+	image := func(changes obj) obj {
+		in := obj{"containerRecipeArn": recipe, "infrastructureConfigurationArn": f.infra}
+		for k, v := range changes {
+			in[k] = v
+		}
+		return in
+	}
+	for title, c := range map[string]struct {
+		status    int
+		exception string
+		change    obj
+		part      string
+	}{
+		"right":                {501, "NotImplementedException", nil, "does not build container images yet"},
+		"both recipes":         {400, combination, obj{"imageRecipeArn": f.recipe}, "containerRecipeArn"},
+		"absent recipe":        {404, notFound, obj{"containerRecipeArn": own + "container-recipe/web/2.x.x"}, "2.x.x"},
+		"an image recipe":      {400, invalid, obj{"containerRecipeArn": f.recipe}, "containerRecipeArn"},
+		"absent configuration": {404, notFound, obj{"infrastructureConfigurationArn": own + "infrastructure-configuration/none"}, "none"},
+		"absent distribution":  {404, notFound, obj{"distributionConfigurationArn": own + "distribution-configuration/none"}, "none"},
+		"workflow of images": {400, "InvalidRequestException", obj{
+			"executionRole": "role", "workflows": []obj{{"workflowArn": managed + "workflow/test/test-image/x.x.x"}},
+		}, "test-image"},
+	} {
+		t.Run(title, func(t *testing.T) {
+			f.t = t
+			f.refused(c.status, c.exception, "PUT", "/CreateImage", image(c.change), c.part)
+		})
+	}
+	f.t = t
+	if list := f.must("POST", "/ListImageBuildVersions", nil); len(list["imageSummaryList"].([]any)) != 0 || len(f.fakeBuilder.asked) != 0 {
+		t.Errorf("refused builds left %v; the builder was asked %v", list, f.fakeBuilder.asked)
+	}
+}
