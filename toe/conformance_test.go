@@ -182,7 +182,7 @@ func TestConformance(t *testing.T) {
 			status: "success", count: "2/0/0", out: map[string]string{"show": "c08b\nc08b"},
 		},
 		{
-			name: "C11 to C13 text that is no expression",
+			name: "C11, C12, C13 text that is no expression",
 			steps: `
 - {name: a, action: ExecuteBash, inputs: {commands: ["echo '{{ build.x.outputs.stdout'"]}}
 - {name: b, action: ExecuteBash, inputs: {commands: ["echo '{{.State.Pid}}'"]}}

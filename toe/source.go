@@ -2,14 +2,13 @@ package toe
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"strings"
 
 	"ingot.dev/ingot/toe/cloud"
+	"ingot.dev/ingot/toe/module"
 )
 
 // ReadDocument reads a document: a file, s3://bucket/key (owner: the account
@@ -25,14 +24,7 @@ func ReadDocument(ctx context.Context, client *cloud.Client, document, owner str
 }
 
 func readFile(path string) ([]byte, error) {
-	info, err := os.Stat(path) // before it is opened: a pipe would wait for a writer
-	if err == nil && !info.Mode().IsRegular() {
-		err = &fs.PathError{Op: "read", Path: path, Err: errors.New("is not a regular file")}
-	}
-	if err != nil {
-		return nil, err
-	}
-	f, err := os.Open(path)
+	f, err := module.OpenRegular(path, os.O_RDONLY, 0)
 	if err != nil {
 		return nil, err
 	}

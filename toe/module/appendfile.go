@@ -21,7 +21,7 @@ var appendFile = Module{
 		if err != nil {
 			return err
 		}
-		f, err := openRegular(c.Path(in.String("path")), os.O_WRONLY|os.O_APPEND, 0)
+		f, err := OpenRegular(c.Path(in.String("path")), os.O_WRONLY|os.O_APPEND, 0)
 		if err != nil {
 			return err
 		}

@@ -22,7 +22,7 @@ func (t transfer) copyFile(ctx context.Context) error {
 	if err := t.prepareFile(); err != nil {
 		return err
 	}
-	src, err := openRegular(t.from, os.O_RDONLY, 0)
+	src, err := OpenRegular(t.from, os.O_RDONLY, 0)
 	if err != nil {
 		return err
 	}

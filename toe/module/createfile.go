@@ -43,7 +43,7 @@ func fillFile(path string, content []byte, in Values) error {
 	if in.String("permissions") != "" {
 		perm = 0o600 // until they are set
 	}
-	f, err := openRegular(path, os.O_WRONLY|os.O_CREATE, perm)
+	f, err := OpenRegular(path, os.O_WRONLY|os.O_CREATE, perm)
 	if err != nil {
 		return err
 	}

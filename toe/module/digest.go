@@ -26,7 +26,7 @@ func (c *Call) Digest(ctx context.Context, algorithm, path string) (string, erro
 }
 
 func hashFile(ctx context.Context, digest hash.Hash, path string) error {
-	f, err := openRegular(path, os.O_RDONLY, 0)
+	f, err := OpenRegular(path, os.O_RDONLY, 0)
 	if err != nil {
 		return err
 	}

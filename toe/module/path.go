@@ -144,9 +144,9 @@ func openFolder(path string) (*os.Root, error) {
 	return os.OpenRoot(path)
 }
 
-// openRegular opens a file that is to be read or written, and nothing that
+// OpenRegular opens a file that is to be read or written, and nothing that
 // could make a step wait for ever.
-func openRegular(path string, flag int, perm fs.FileMode) (*os.File, error) {
+func OpenRegular(path string, flag int, perm fs.FileMode) (*os.File, error) {
 	f, err := os.OpenFile(path, flag|nonBlocking, perm)
 	if err != nil {
 		return nil, err

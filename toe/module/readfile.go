@@ -42,7 +42,7 @@ func readText(path, encodingName string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	f, err := openRegular(path, os.O_RDONLY, 0)
+	f, err := OpenRegular(path, os.O_RDONLY, 0)
 	if err != nil {
 		return "", err
 	}

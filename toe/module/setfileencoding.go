@@ -54,7 +54,7 @@ func convertFile(ctx context.Context, path string, enc encoding) error {
 // content, converted. The other one is closed then: Windows replaces no open
 // file.
 func (p place) fillConverted(ctx context.Context, path string, enc encoding) error {
-	src, err := openRegular(path, os.O_RDONLY, 0)
+	src, err := OpenRegular(path, os.O_RDONLY, 0)
 	if err != nil {
 		return err
 	}
