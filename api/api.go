@@ -116,6 +116,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	s.registerPipelines()
 	s.registerImages()
 	s.registerWorkflowExecutions()
+	s.registerLifecyclePolicies()
 	s.registerTags()
 	return s, nil
 }
