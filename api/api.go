@@ -117,6 +117,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	s.registerImages()
 	s.registerWorkflowExecutions()
 	s.registerLifecyclePolicies()
+	s.registerLifecycleExecutions()
 	s.registerTags()
 	return s, nil
 }
