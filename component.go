@@ -134,7 +134,11 @@ func sameComponent(a, b *model.Component) bool {
 
 // DeleteResource removes a record that nothing needs any more.
 func DeleteResource(ctx context.Context, tx Tx, arn ARN) error {
-	if _, err := tx.Get(ctx, arn); err != nil {
+	r, err := tx.Get(ctx, arn)
+	if err != nil {
+		return err
+	}
+	if err := checkUnshared(r); err != nil {
 		return err
 	}
 	if err := CheckDelete(ctx, tx, arn); err != nil {

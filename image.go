@@ -133,6 +133,9 @@ func DeleteImage(ctx context.Context, tx Tx, arn ARN) error {
 	if slices.Contains(ImagePending, r.Status) {
 		return Errorf(CodeDependency, "Resource dependency error: The image '%s' is %s. Cancel it, wait until it is CANCELLED, then delete it.", arn, r.Status)
 	}
+	if err := checkUnshared(r); err != nil {
+		return err
+	}
 	if err := checkNotActedOn(ctx, tx, arn); err != nil {
 		return err
 	}

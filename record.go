@@ -19,6 +19,7 @@ type Record struct {
 	Attributes map[string][]string // other filters of the API and the values that match them; never nil when read
 	Document   json.RawMessage     // the model type of Get, without its tags
 	Tags       map[string]string   // never nil when read
+	Policy     string              // resource policy, as its owner wrote it; empty: none
 	References []string            // ARNs the resource names, as it names them: they block deletes
 }
 

@@ -119,6 +119,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	s.registerLifecyclePolicies()
 	s.registerLifecycleExecutions()
 	s.registerTags()
+	s.registerPolicies()
 	return s, nil
 }
 

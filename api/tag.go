@@ -30,12 +30,9 @@ func (s *Server) untagResource(ctx context.Context, tx ingot.Tx, in *model.Untag
 }
 
 func (s *Server) listTagsForResource(ctx context.Context, in *model.ListTagsForResourceRequest) (*model.ListTagsForResourceResponse, error) {
-	arn, err := visibleARN(ctx, "resourceArn", in.ResourceArn)
+	arn, err := exactARN(ctx, "resourceArn", in.ResourceArn)
 	if err != nil {
 		return nil, err
-	}
-	if !arn.IsExact() {
-		return nil, ingot.InvalidField("resourceArn", "'%s' does not name one resource. Give the ARN with its whole version%s.", in.ResourceArn, buildHint(arn))
 	}
 	r, err := s.Store.Get(ctx, arn)
 	if err != nil {

@@ -45,8 +45,8 @@ func ownARN(ctx context.Context, field, text string) (ingot.ARN, error) {
 	if err != nil {
 		return ingot.ARN{}, err
 	}
-	if !arn.IsExact() {
-		return ingot.ARN{}, ingot.InvalidField(field, "'%s' does not name one resource. Give the ARN with its whole version%s.", text, buildHint(arn))
+	if err := checkExact(field, arn); err != nil {
+		return ingot.ARN{}, err
 	}
 	if arn.Account != callerOf(ctx).Account {
 		return ingot.ARN{}, ingot.Errorf(ingot.CodeForbidden, "The resource '%s' belongs to another account and cannot be changed.", arn)
@@ -54,11 +54,24 @@ func ownARN(ctx context.Context, field, text string) (ingot.ARN, error) {
 	return arn, nil
 }
 
-func buildHint(arn ingot.ARN) string {
-	if arn.Kind.HasBuilds() {
-		return " and build"
+// exactARN parses the ARN of something to read that must be one stored resource.
+func exactARN(ctx context.Context, field, text string) (ingot.ARN, error) {
+	arn, err := visibleARN(ctx, field, text)
+	if err != nil {
+		return ingot.ARN{}, err
 	}
-	return ""
+	return arn, checkExact(field, arn)
+}
+
+func checkExact(field string, arn ingot.ARN) error {
+	if arn.IsExact() {
+		return nil
+	}
+	hint := ""
+	if arn.Kind.HasBuilds() {
+		hint = " and build"
+	}
+	return ingot.InvalidField(field, "'%s' does not name one resource. Give the ARN with its whole version%s.", arn, hint)
 }
 
 // newARN is the ARN of a resource that the caller makes.

@@ -91,7 +91,7 @@ func TestUnknownOperation(t *testing.T) {
 
 func TestNotImplemented(t *testing.T) {
 	s := start(t)
-	s.refused(501, "NotImplementedException", "GET", "/GetComponentPolicy?componentArn="+own+"component/a-b/1.0.0/1", nil, "GetComponentPolicy")
+	s.refused(501, "NotImplementedException", "PUT", "/ImportVmImage", obj{}, "ImportVmImage")
 }
 
 func TestAbsentThroughSDK(t *testing.T) {

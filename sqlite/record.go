@@ -13,7 +13,7 @@ import (
 )
 
 const recordColumns = `record.id, record.arn, record.name, record.status, record.created, record.updated,
-	record.attributes, record.document, record.tags`
+	record.attributes, record.document, record.tags, record.policy`
 
 // Get implements ingot.RecordReader.
 func (s reader) Get(ctx context.Context, arn ingot.ARN) (ingot.Record, error) {
@@ -53,7 +53,7 @@ func scanRecord(rows *sql.Rows) (row, error) {
 		created, updated             int64
 		attributes, document, tagged []byte
 	)
-	if err := rows.Scan(&r.id, &arn, &r.Name, &r.Status, &created, &updated, &attributes, &document, &tagged); err != nil {
+	if err := rows.Scan(&r.id, &arn, &r.Name, &r.Status, &created, &updated, &attributes, &document, &tagged, &r.Policy); err != nil {
 		return row{}, err
 	}
 	var err error
@@ -115,8 +115,8 @@ func (t tx) Create(ctx context.Context, r ingot.Record) error {
 		return err
 	}
 	args := append([]any{r.ARN.Key(), r.ARN.String(), r.Name, r.Created.UnixNano()}, columns...)
-	res, err := t.exec(ctx, `INSERT INTO record (key, arn, name, created, status, updated, attributes, document, tags)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`, args...)
+	res, err := t.exec(ctx, `INSERT INTO record (key, arn, name, created, status, updated, attributes, document, tags, policy)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, args...)
 	if isTaken(err) {
 		taken, err := t.Get(ctx, r.ARN)
 		if err != nil {
@@ -157,7 +157,7 @@ func columnsOf(r ingot.Record) ([]any, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encoding the tags of %s: %w", r.ARN, err)
 	}
-	return []any{r.Status, r.Updated.UnixNano(), string(attributes), string(r.Document), string(tagged)}, nil
+	return []any{r.Status, r.Updated.UnixNano(), string(attributes), string(r.Document), string(tagged), r.Policy}, nil
 }
 
 func orEmpty[V any](m map[string]V) map[string]V {
@@ -207,7 +207,7 @@ func (t tx) Update(ctx context.Context, arn ingot.ARN, from []string, change fun
 	if err != nil {
 		return ingot.Record{}, err
 	}
-	if _, err := t.exec(ctx, `UPDATE record SET status = ?, updated = ?, attributes = ?, document = ?, tags = ? WHERE id = ?`,
+	if _, err := t.exec(ctx, `UPDATE record SET status = ?, updated = ?, attributes = ?, document = ?, tags = ?, policy = ? WHERE id = ?`,
 		append(columns, after.id)...); err != nil {
 		return ingot.Record{}, classify("updating "+arn.String(), err)
 	}

@@ -17,6 +17,7 @@ func createAndGet(t *testing.T, s ingot.Store) {
 	want.Updated = noon.Add(time.Second)
 	want.Attributes = map[string][]string{"platform": {"Linux"}}
 	want.Tags = map[string]string{"team": "a"}
+	want.Policy = `{"Statement": []}`
 	want.References = []string{"arn:aws:imagebuilder:us-east-1:111122223333:image-recipe/demo/1.x.x"}
 	create(t, s, want)
 	got, err := s.Get(ctx, want.ARN)
@@ -147,7 +148,7 @@ func updateFromStatus(t *testing.T, s ingot.Store) {
 	update := func(from []string) error {
 		return s.Write(ctx, func(tx ingot.Tx) error {
 			_, err := tx.Update(ctx, r.ARN, from, func(r *ingot.Record) error {
-				r.Status, r.Updated = "TESTING", noon.Add(time.Hour)
+				r.Status, r.Updated, r.Policy = "TESTING", noon.Add(time.Hour), "{}"
 				return nil
 			})
 			return err
@@ -161,8 +162,8 @@ func updateFromStatus(t *testing.T, s ingot.Store) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.Status != "TESTING" || !got.Updated.Equal(noon.Add(time.Hour)) || !got.Created.Equal(noon) {
-		t.Errorf("after Update: status %s, updated %s, created %s", got.Status, got.Updated, got.Created)
+	if got.Status != "TESTING" || !got.Updated.Equal(noon.Add(time.Hour)) || !got.Created.Equal(noon) || got.Policy != "{}" {
+		t.Errorf("after Update: status %s, updated %s, created %s, policy %q", got.Status, got.Updated, got.Created, got.Policy)
 	}
 	err = s.Write(ctx, func(tx ingot.Tx) error {
 		_, err := tx.Update(ctx, arn(t, "image/demo/1.0.0/9"), nil, func(*ingot.Record) error { return nil })
