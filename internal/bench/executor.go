@@ -50,10 +50,10 @@ func executor(ctx context.Context, o options, dir string, t *table) error {
 	return nil
 }
 
-// toeRun is the command line that executes steps, given in YAML.
-func toeRun(o options, dir, name, steps string) ([]string, error) {
+// toeRun is the command line that executes a list of steps, given in YAML.
+func toeRun(o options, dir, name, list string) ([]string, error) {
 	document := filepath.Join(dir, name+".yml")
-	text := "schemaVersion: 1.0\nphases:\n- name: build\n  steps:\n" + steps
+	text := "schemaVersion: 1.0\nphases:\n- name: build\n  steps:\n" + list
 	return []string{o.ingot, "toe", "run", "--documents", document, "--log-directory", dir}, os.WriteFile(document, []byte(text), 0o600)
 }
 
