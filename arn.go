@@ -50,6 +50,9 @@ func (k Kind) HasBuilds() bool { return kindTraits[k].builds }
 // ManagedAccount owns the managed catalogue; the API calls its owner Amazon.
 const ManagedAccount = "aws"
 
+// MarketplaceAccount owns what is sold; the API calls its owner AWSMarketplace.
+const MarketplaceAccount = "aws-marketplace"
+
 // ARN names a resource, a version of one, or a build of a version:
 //
 //	arn:PARTITION:imagebuilder:REGION:ACCOUNT:KIND/[TYPE/]NAME[/VERSION[/BUILD]]
@@ -230,7 +233,7 @@ func (a ARN) Owner() string {
 	switch a.Account {
 	case ManagedAccount:
 		return "Amazon"
-	case "aws-marketplace":
+	case MarketplaceAccount:
 		return "AWSMarketplace"
 	case "third-party":
 		return "ThirdParty"

@@ -118,6 +118,8 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	s.registerWorkflowExecutions()
 	s.registerLifecyclePolicies()
 	s.registerLifecycleExecutions()
+	s.registerScans()
+	s.registerMarketplace()
 	s.registerTags()
 	s.registerPolicies()
 	return s, nil
