@@ -2,88 +2,92 @@ package ingot
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
-	"strings"
+	"time"
 
 	"ingot.dev/ingot/model"
 )
 
-// managedWorkflows are the image workflows that the server ships, at version
-// 1.0.0, build 1, by type and name. Source: workflows.md §8.
-var managedWorkflows = map[string]bool{
-	"build/build-image": true, "test/test-image": true, "distribution/distribute-image": true,
-	"build/build-container": true, "test/test-container": true, "distribution/distribute-container": true,
-	"build/express-build-image": true, "test/express-test-image": true, "build/express-build-container": true,
-	"build/build-image-from-iso": true,
+// Workflow is the stored document of a workflow.
+type Workflow struct {
+	model.Workflow
+	Outputs []string `json:"outputs,omitempty"` // names that its document exports
 }
 
-// ManagedWorkflow is the ARN of the newest version of a managed workflow.
-func ManagedWorkflow(partition, region, workflowType, name string) ARN {
-	return ARN{
-		Partition: partition, Region: region, Account: ManagedAccount,
-		Kind: KindWorkflow, WorkflowType: workflowType, Name: name, Version: NewVersion(1, 0, 0).Wildcard(0),
-	}
+// WorkflowDocument is what a workflow takes over from its checked document.
+type WorkflowDocument struct {
+	Parameters []model.WorkflowParameterDetail
+	Outputs    []string
 }
 
-// DefaultWorkflows are those of an image whose request names none, in the form
-// that GetImage returns. Source: api.md §3.7.
-func DefaultWorkflows(partition, region string, tests bool) []model.WorkflowConfiguration {
-	list := []model.WorkflowConfiguration{{WorkflowArn: ManagedWorkflow(partition, region, "build", "build-image").String()}}
-	if tests {
-		list = append(list, model.WorkflowConfiguration{WorkflowArn: ManagedWorkflow(partition, region, "test", "test-image").String()})
+// CheckCreateWorkflow checks the members of a workflow against each other.
+func CheckCreateWorkflow(in *model.CreateWorkflowRequest) error {
+	if (in.Data == "") == (in.Uri == "") {
+		return Errorf(CodeCombination, "Exactly one of the parameters 'data' and 'uri' must be given.")
 	}
-	return list
+	return CheckTags("tags", in.Tags)
 }
 
-// CheckWorkflows checks the member workflows of a pipeline or image, which are
-// resources of the namespace by and suit its kind of recipe. Source: api.md §3.6.
-func CheckWorkflows(ctx context.Context, r RecordReader, by ARN, recipe Kind, list []model.WorkflowConfiguration, role string) error {
-	if len(list) == 0 {
-		return nil
+// CreateWorkflow stores a new build of the workflow version arn. The same
+// content as the latest build is CodeExists. Source: api.md §2.6, §3.9.
+func CreateWorkflow(ctx context.Context, tx Tx, arn ARN, in *model.CreateWorkflowRequest, doc WorkflowDocument, now time.Time) (ARN, error) {
+	if arn.Version.IsWildcard() {
+		return ARN{}, versionError(in.SemanticVersion, "a workflow needs its whole version, without x")
 	}
-	if role == "" {
-		return Errorf(CodeRequest, "An execution role is required to provide workflows")
+	w := &Workflow{Outputs: doc.Outputs, Workflow: model.Workflow{
+		Name: in.Name, Version: in.SemanticVersion, Description: in.Description,
+		ChangeDescription: in.ChangeDescription, Type: in.Type, Owner: arn.Owner(),
+		Data: in.Data, KmsKeyId: in.KmsKeyId, DateCreated: model.DateTime(now), Parameters: doc.Parameters,
+	}}
+	latest, err := findWorkflow(ctx, tx, arn)
+	if err != nil {
+		return ARN{}, err
 	}
-	if len(list) > 10 {
-		return InvalidField("workflows", "An image has at most 10 workflows, not %d.", len(list))
+	if latest != nil && sameWorkflow(latest, w) {
+		return ARN{}, Errorf(CodeExists, "The following resource '%s' already exists: '%s'.", KindWorkflow.Title(), latest.Arn)
 	}
-	single := map[string]bool{}
-	for i, w := range list {
-		arn, err := referenceARN(by, fmt.Sprintf("workflows[%d].workflowArn", i), w.WorkflowArn, KindWorkflow)
-		if err != nil {
-			return err
-		}
-		if arn.WorkflowType != "test" {
-			if single[arn.WorkflowType] {
-				return Errorf(CodeCombination, "An image has at most one %s workflow.", strings.ToUpper(arn.WorkflowType))
-			}
-			single[arn.WorkflowType] = true
-			if w.ParallelGroup != "" || w.OnFailure != "" {
-				return Errorf(CodeCombination, "The members 'parallelGroup' and 'onFailure' of workflows[%d] are for TEST workflows only.", i)
-			}
-		}
-		if err := checkWorkflow(ctx, r, arn, recipe, w); err != nil {
-			return err
-		}
+	if err := CheckQuota(ctx, tx, arn.Scope(), KindWorkflow); err != nil {
+		return ARN{}, err
 	}
-	return nil
+	return createWorkflow(ctx, tx, arn, w, in.Tags, now)
 }
 
-// checkWorkflow checks that a workflow exists and suits a kind of recipe.
-func checkWorkflow(ctx context.Context, r RecordReader, arn ARN, recipe Kind, w model.WorkflowConfiguration) error {
-	if !arn.IsManaged() {
-		_, err := r.Resolve(ctx, arn)
-		return err
+// createWorkflow stores w as the next build of the version arn.
+func createWorkflow(ctx context.Context, tx Tx, arn ARN, w *Workflow, tags map[string]string, now time.Time) (ARN, error) {
+	build, err := tx.NextBuild(ctx, arn)
+	if err != nil {
+		return ARN{}, fmt.Errorf("numbering a build of %s: %w", arn, err)
 	}
-	shipped := NewVersion(1, 0, 0)
-	if !managedWorkflows[arn.WorkflowType+"/"+arn.Name] || !arn.Version.Matches(shipped) || arn.Build > 1 {
-		return NotFound(arn)
+	arn = arn.WithBuild(build)
+	w.Arn = arn.String()
+	document, err := json.Marshal(w)
+	if err != nil {
+		return ARN{}, fmt.Errorf("encoding %s: %w", arn, err)
 	}
-	if forContainers := strings.Contains(arn.Name, "container"); forContainers != (recipe == KindContainerRecipe) {
-		return Errorf(CodeRequest, "The managed workflow '%s' is not for a recipe of the kind %s.", arn.Name, recipe)
+	return arn, tx.Create(ctx, Record{
+		ARN: arn, Name: w.Name, Created: now, Updated: now, Document: document, Tags: tags,
+		Attributes: map[string][]string{
+			FilterDescription: present(w.Description),
+			FilterType:        {string(w.Type)},
+		},
+	})
+}
+
+// findWorkflow resolves an ARN to a workflow build, or to nil.
+func findWorkflow(ctx context.Context, r RecordReader, arn ARN) (*Workflow, error) {
+	record, err := r.Resolve(ctx, arn)
+	if ErrorCode(err) == CodeNotFound {
+		return nil, nil
 	}
-	if len(w.Parameters) > 0 {
-		return Errorf(CodeRequest, "The managed workflow '%s' has no parameters.", arn.Name)
+	if err != nil {
+		return nil, fmt.Errorf("resolving %s: %w", arn, err)
 	}
-	return nil
+	return Decode[Workflow](record)
+}
+
+// sameWorkflow compares what makes a new build; tags and dates do not.
+func sameWorkflow(a, b *Workflow) bool {
+	return a.Data == b.Data && a.Description == b.Description &&
+		a.ChangeDescription == b.ChangeDescription && a.KmsKeyId == b.KmsKeyId
 }

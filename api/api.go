@@ -115,6 +115,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	s.registerDistributions()
 	s.registerPipelines()
 	s.registerImages()
+	s.registerWorkflows()
 	s.registerWorkflowExecutions()
 	s.registerLifecyclePolicies()
 	s.registerLifecycleExecutions()

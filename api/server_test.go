@@ -24,6 +24,7 @@ import (
 	"ingot.dev/ingot"
 	"ingot.dev/ingot/api"
 	"ingot.dev/ingot/api/sigv4"
+	"ingot.dev/ingot/catalog"
 	"ingot.dev/ingot/sqlite"
 )
 
@@ -53,6 +54,9 @@ func start(t testing.TB, change ...func(*api.Config)) *server {
 	ctx := context.Background()
 	store, err := sqlite.Open(ctx, filepath.Join(t.TempDir(), "ingot.db"))
 	if err != nil {
+		t.Fatal(err)
+	}
+	if err := catalog.SyncWorkflows(ctx, store, region, time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	log := new(logBuffer)

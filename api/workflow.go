@@ -2,91 +2,156 @@ package api
 
 import (
 	"context"
+	"strings"
 
 	"ingot.dev/ingot"
 	"ingot.dev/ingot/model"
+	"ingot.dev/ingot/workflow"
 )
 
-func (s *Server) registerWorkflowExecutions() {
-	read(s, "GetWorkflowExecution", s.getWorkflowExecution)
-	read(s, "ListWorkflowExecutions", s.listWorkflowExecutions)
-	read(s, "GetWorkflowStepExecution", s.getWorkflowStepExecution)
-	read(s, "ListWorkflowStepExecutions", s.listWorkflowStepExecutions)
+func (s *Server) registerWorkflows() {
+	write(s, "CreateWorkflow", s.createWorkflow)
+	write(s, "DeleteWorkflow", s.deleteWorkflow)
+	read(s, "GetWorkflow", s.getWorkflow)
+	read(s, "ListWorkflows", s.listWorkflows)
+	read(s, "ListWorkflowBuildVersions", s.listWorkflowBuildVersions)
 }
 
-func (s *Server) getWorkflowExecution(ctx context.Context, in *model.GetWorkflowExecutionRequest) (*model.GetWorkflowExecutionResponse, error) {
-	e, err := s.workflowExecution(ctx, in.WorkflowExecutionId)
-	return &e.GetWorkflowExecutionResponse, err
-}
-
-// workflowExecution returns an execution for an image that the caller can see.
-func (s *Server) workflowExecution(ctx context.Context, id string) (ingot.WorkflowExecution, error) {
-	e, err := s.Store.WorkflowExecution(ctx, id)
-	if err != nil {
-		return ingot.WorkflowExecution{}, err
+func (s *Server) createWorkflow(ctx context.Context, tx ingot.Tx, in *model.CreateWorkflowRequest) (*model.CreateWorkflowResponse, error) {
+	if err := ingot.CheckCreateWorkflow(in); err != nil {
+		return nil, err
 	}
-	if _, err := visibleARN(ctx, "workflowExecutionId", e.ImageBuildVersionArn); err != nil {
-		return ingot.WorkflowExecution{}, ingot.Errorf(ingot.CodeNotFound, "The workflow execution '%s' does not exist.", id)
-	}
-	return e, nil
-}
-
-func (s *Server) listWorkflowExecutions(ctx context.Context, in *model.ListWorkflowExecutionsRequest) (*model.ListWorkflowExecutionsResponse, error) {
-	arn, err := s.existingImage(ctx, in.ImageBuildVersionArn)
+	version, err := ingot.ParseVersion(in.SemanticVersion)
 	if err != nil {
 		return nil, err
 	}
-	list, next, err := s.Store.WorkflowExecutions(ctx, arn, in.NextToken, pageSize(in.MaxResults))
+	doc, err := checkWorkflowDocument(in)
 	if err != nil {
 		return nil, err
 	}
-	out := &model.ListWorkflowExecutionsResponse{ImageBuildVersionArn: arn.String(), NextToken: next}
-	for _, e := range list {
-		m := model.WorkflowExecutionMetadata{
-			WorkflowBuildVersionArn: e.WorkflowBuildVersionArn, WorkflowExecutionId: e.WorkflowExecutionId,
-			Type: e.Type, Status: e.Status, Message: e.Message, TotalStepCount: e.TotalStepCount,
-			TotalStepsSucceeded: e.TotalStepsSucceeded, TotalStepsFailed: e.TotalStepsFailed, TotalStepsSkipped: e.TotalStepsSkipped,
-			StartTime: e.StartTime, EndTime: e.EndTime, ParallelGroup: e.ParallelGroup,
+	arn := newARN(ctx, ingot.KindWorkflow, in.Name, version)
+	arn.WorkflowType = strings.ToLower(string(in.Type))
+	if arn, err = ingot.CreateWorkflow(ctx, tx, arn, in, doc, s.Now()); err != nil {
+		return nil, err
+	}
+	return &model.CreateWorkflowResponse{
+		WorkflowBuildVersionArn: arn.String(),
+		LatestVersionReferences: ingot.LatestVersionReferences(arn),
+	}, nil
+}
+
+// checkWorkflowDocument returns what a workflow takes over from its document,
+// or all faults of the document, a line each.
+func checkWorkflowDocument(in *model.CreateWorkflowRequest) (ingot.WorkflowDocument, error) {
+	if in.Uri != "" {
+		return ingot.WorkflowDocument{}, ingot.InvalidField("uri", "This server has no object store to read '%s' from. Supply the document in 'data'.", in.Uri)
+	}
+	doc, findings := workflow.Check([]byte(in.Data), in.Type)
+	if err := findings.Err(); err != nil {
+		return ingot.WorkflowDocument{}, ingot.InvalidField("data", "%s", err)
+	}
+	return ingot.WorkflowDocument{Parameters: doc.Parameters, Outputs: doc.OutputNames()}, nil
+}
+
+func (s *Server) getWorkflow(ctx context.Context, in *model.GetWorkflowRequest) (*model.GetWorkflowResponse, error) {
+	arn, err := visibleARN(ctx, "workflowBuildVersionArn", in.WorkflowBuildVersionArn)
+	if err != nil {
+		return nil, err
+	}
+	record, err := s.Store.Resolve(ctx, arn)
+	if err != nil {
+		return nil, err
+	}
+	w, err := ingot.Decode[model.Workflow](record)
+	if err != nil {
+		return nil, err
+	}
+	w.Tags = record.Tags
+	return &model.GetWorkflowResponse{Workflow: w, LatestVersionReferences: ingot.LatestVersionReferences(record.ARN)}, nil
+}
+
+func (s *Server) listWorkflows(ctx context.Context, in *model.ListWorkflowsRequest) (*model.ListWorkflowsResponse, error) {
+	query, found, err := workflowQuery(ctx, in)
+	if err != nil || !found {
+		return &model.ListWorkflowsResponse{}, err
+	}
+	page, err := s.Store.List(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	out := &model.ListWorkflowsResponse{NextToken: page.Next}
+	for _, record := range page.Records {
+		w, err := ingot.Decode[model.Workflow](record)
+		if err != nil {
+			return nil, err
 		}
-		if e.Retried {
-			m.Retried = new(true)
+		arn := record.ARN.VersionARN()
+		if query.Collapse == ingot.Names {
+			arn = arn.WithVersion(arn.Version.Wildcard(0))
 		}
-		out.WorkflowExecutions = append(out.WorkflowExecutions, m)
-	}
-	return out, nil
-}
-
-func (s *Server) getWorkflowStepExecution(ctx context.Context, in *model.GetWorkflowStepExecutionRequest) (*model.GetWorkflowStepExecutionResponse, error) {
-	step, err := s.Store.StepExecution(ctx, in.StepExecutionId)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := visibleARN(ctx, "stepExecutionId", step.ImageBuildVersionArn); err != nil {
-		return nil, ingot.Errorf(ingot.CodeNotFound, "The workflow step execution '%s' does not exist.", in.StepExecutionId)
-	}
-	return &step.GetWorkflowStepExecutionResponse, nil
-}
-
-func (s *Server) listWorkflowStepExecutions(ctx context.Context, in *model.ListWorkflowStepExecutionsRequest) (*model.ListWorkflowStepExecutionsResponse, error) {
-	e, err := s.workflowExecution(ctx, in.WorkflowExecutionId)
-	if err != nil {
-		return nil, err
-	}
-	list, next, err := s.Store.StepExecutions(ctx, in.WorkflowExecutionId, in.NextToken, pageSize(in.MaxResults))
-	if err != nil {
-		return nil, err
-	}
-	out := &model.ListWorkflowStepExecutionsResponse{
-		WorkflowBuildVersionArn: e.WorkflowBuildVersionArn, WorkflowExecutionId: e.WorkflowExecutionId,
-		ImageBuildVersionArn: e.ImageBuildVersionArn, NextToken: next,
-	}
-	for _, step := range list {
-		out.Steps = append(out.Steps, model.WorkflowStepMetadata{
-			StepExecutionId: step.StepExecutionId, Name: step.Name, Description: step.Description, Action: step.Action,
-			Status: step.Status, RollbackStatus: step.RollbackStatus, Message: step.Message, Inputs: step.Inputs,
-			Outputs: step.Outputs, StartTime: step.StartTime, EndTime: step.EndTime,
-			AttemptNumber: step.AttemptNumber, MaxAttempts: step.MaxAttempts,
+		out.WorkflowVersionList = append(out.WorkflowVersionList, model.WorkflowVersion{
+			Arn: arn.String(), Name: w.Name, Version: w.Version, Description: w.Description,
+			Type: w.Type, Owner: w.Owner, DateCreated: w.DateCreated,
 		})
 	}
 	return out, nil
+}
+
+// workflowQuery is the store's form of a list request. Source: api.md §3.9.
+func workflowQuery(ctx context.Context, in *model.ListWorkflowsRequest) (q ingot.Query, found bool, err error) {
+	if in.Owner == model.OwnershipShared || in.Owner == model.OwnershipThirdParty {
+		return ingot.Query{}, false, ingot.InvalidField("owner", "Workflows are never shared nor of third parties; '%s' is for other resources. Use Self or Amazon.", in.Owner)
+	}
+	scope, found := ownerScope(ctx, in.Owner)
+	selected, err := filters(in.Filters, ingot.FilterDescription, ingot.FilterName, ingot.FilterType, ingot.FilterVersion)
+	if err != nil {
+		return ingot.Query{}, false, err
+	}
+	q = ingot.Query{
+		Scope: scope, Kind: ingot.KindWorkflow, Filters: selected, Collapse: ingot.Versions,
+		After: in.NextToken, Limit: pageSize(in.MaxResults),
+	}
+	if in.ByName != nil && *in.ByName {
+		if hasFilter(selected, ingot.FilterVersion) {
+			return ingot.Query{}, false, ingot.Errorf(ingot.CodeCombination, "The parameter 'byName' and a filter 'version' exclude each other.")
+		}
+		q.Collapse = ingot.Names
+	}
+	return q, found, nil
+}
+
+func (s *Server) listWorkflowBuildVersions(ctx context.Context, in *model.ListWorkflowBuildVersionsRequest) (*model.ListWorkflowBuildVersionsResponse, error) {
+	query, err := buildsQuery(ctx, ingot.KindWorkflow, "workflowVersionArn", in.WorkflowVersionArn)
+	if ingot.ErrorCode(err) == ingot.CodeNotFound {
+		return &model.ListWorkflowBuildVersionsResponse{}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	query.After, query.Limit = in.NextToken, pageSize(in.MaxResults)
+	page, err := s.Store.List(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	out := &model.ListWorkflowBuildVersionsResponse{NextToken: page.Next}
+	for _, record := range page.Records {
+		w, err := ingot.Decode[model.Workflow](record)
+		if err != nil {
+			return nil, err
+		}
+		out.WorkflowSummaryList = append(out.WorkflowSummaryList, model.WorkflowSummary{
+			Arn: w.Arn, Name: w.Name, Version: w.Version, Description: w.Description,
+			ChangeDescription: w.ChangeDescription, Type: w.Type, Owner: w.Owner, State: w.State,
+			DateCreated: w.DateCreated, Tags: record.Tags,
+		})
+	}
+	return out, nil
+}
+
+func (s *Server) deleteWorkflow(ctx context.Context, tx ingot.Tx, in *model.DeleteWorkflowRequest) (*model.DeleteWorkflowResponse, error) {
+	arn, err := ownARN(ctx, "workflowBuildVersionArn", in.WorkflowBuildVersionArn)
+	if err != nil {
+		return nil, err
+	}
+	return &model.DeleteWorkflowResponse{WorkflowBuildVersionArn: arn.String()}, ingot.DeleteResource(ctx, tx, arn)
 }

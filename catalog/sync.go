@@ -8,10 +8,30 @@ import (
 	"ingot.dev/ingot"
 )
 
-// Sync makes every image of the catalogue visible in a region. An image that
-// has records there, because of a disk or of an earlier Sync, is left alone: a
-// newer version without a disk must not hide one with a disk.
+// Sync makes every image and workflow of the catalogue visible in a region.
 func Sync(ctx context.Context, s ingot.Store, region string, now time.Time) error {
+	if err := SyncWorkflows(ctx, s, region, now); err != nil {
+		return err
+	}
+	return syncImages(ctx, s, region, now)
+}
+
+// SyncWorkflows makes every workflow of the catalogue visible in a region.
+func SyncWorkflows(ctx context.Context, s ingot.Store, region string, now time.Time) error {
+	var list []ingot.ManagedWorkflow
+	for _, w := range Workflows() {
+		list = append(list, w.Managed(region, now))
+	}
+	if err := ingot.PutManagedWorkflows(ctx, s, list); err != nil {
+		return fmt.Errorf("listing the managed workflows: %w", err)
+	}
+	return nil
+}
+
+// syncImages leaves an image alone that has records in the region, because of
+// a disk or of an earlier Sync: a newer version without a disk must not hide
+// one with a disk.
+func syncImages(ctx context.Context, s ingot.Store, region string, now time.Time) error {
 	for _, m := range load().Images {
 		arn := ingot.ARN{
 			Partition: "aws", Region: region, Account: ingot.ManagedAccount,
