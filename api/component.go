@@ -10,6 +10,7 @@ import (
 
 func (s *Server) registerComponents() {
 	write(s, "CreateComponent", s.createComponent)
+	write(s, "ImportComponent", s.importComponent)
 	write(s, "DeleteComponent", s.deleteComponent)
 	read(s, "GetComponent", s.getComponent)
 	read(s, "ListComponents", s.listComponents)
