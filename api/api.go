@@ -119,6 +119,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	s.registerWorkflowExecutions()
 	s.registerLifecyclePolicies()
 	s.registerLifecycleExecutions()
+	s.registerImageWork()
 	s.registerScans()
 	s.registerMarketplace()
 	s.registerTags()

@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"strings"
+	"slices"
 
 	"ingot.dev/ingot"
 	"ingot.dev/ingot/api/sigv4"
@@ -71,16 +71,24 @@ func translate(c *call, err error) *fault {
 	if e.Code == ingot.CodeNotImplemented {
 		return &fault{"NotImplementedException", http.StatusNotImplemented, e.Message}
 	}
-	exception := exceptions[e.Code]
-	if c.isTagOperation() && (e.Code == ingot.CodeInvalid || e.Code == ingot.CodeCombination) {
-		exception = exceptions[ingot.CodeMissing] // the only validation error they model
+	code := e.Code
+	if only, ok := validationErrors[c.operation]; ok && slices.Contains(validationCodes, code) {
+		code = only
 	}
+	exception := exceptions[code]
 	return &fault{exception, model.Exceptions[exception], e.Message}
 }
 
-func (c *call) isTagOperation() bool {
-	return strings.HasPrefix(c.operation, "Tag") || strings.HasPrefix(c.operation, "Untag") || c.operation == "ListTagsForResource"
-}
+// validationCodes are what the checks of a request come to, and
+// validationErrors the operations that model one error for all of them.
+// Source: api.md §1.5.
+var (
+	validationCodes  = []ingot.Code{ingot.CodeInvalid, ingot.CodeCombination, ingot.CodeMissing, ingot.CodeVersion}
+	validationErrors = map[string]ingot.Code{
+		"TagResource": ingot.CodeMissing, "UntagResource": ingot.CodeMissing, "ListTagsForResource": ingot.CodeMissing,
+		"ImportVmImage": ingot.CodeClient, "ImportDiskImage": ingot.CodeClient,
+	}
+)
 
 // failure is the answer to a request that ended in err; nothing else makes an
 // error of the API. Its cause is logged where the client does not get to see it.
