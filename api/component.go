@@ -119,15 +119,13 @@ func componentQuery(ctx context.Context, in *model.ListComponentsRequest) (q ing
 	if err != nil {
 		return ingot.Query{}, false, err
 	}
-	q = ingot.Query{
-		Scope: scope, Kind: ingot.KindComponent, Filters: selected, Collapse: ingot.Versions,
-		After: in.NextToken, Limit: pageSize(in.MaxResults),
+	counted, err := collapse(in.ByName, selected)
+	if err != nil {
+		return ingot.Query{}, false, err
 	}
-	if in.ByName != nil && *in.ByName {
-		if hasFilter(selected, ingot.FilterVersion) {
-			return ingot.Query{}, false, ingot.Errorf(ingot.CodeCombination, "The parameter 'byName' and a filter 'version' exclude each other.")
-		}
-		q.Collapse = ingot.Names
+	q = ingot.Query{
+		Scope: scope, Kind: ingot.KindComponent, Filters: selected, Collapse: counted,
+		After: in.NextToken, Limit: pageSize(in.MaxResults),
 	}
 	if !hasFilter(selected, ingot.FilterStatus) {
 		q.Filters = append(q.Filters, ingot.Filter{Name: ingot.FilterStatus, Values: []string{string(model.ComponentStatusActive)}})

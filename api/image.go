@@ -104,16 +104,13 @@ func (s *Server) listImages(ctx context.Context, in *model.ListImagesRequest) (*
 	if err != nil || !found {
 		return &model.ListImagesResponse{}, err
 	}
-	byName := in.ByName != nil && *in.ByName
-	if byName && hasFilter(selected, ingot.FilterVersion) {
-		return nil, ingot.Errorf(ingot.CodeCombination, "The parameter 'byName' and a filter on 'version' cannot be combined.")
+	counted, err := collapse(in.ByName, selected)
+	if err != nil {
+		return nil, err
 	}
 	q := ingot.Query{
-		Scope: scope, Kind: ingot.KindImage, Filters: selected, Collapse: ingot.Versions,
+		Scope: scope, Kind: ingot.KindImage, Filters: selected, Collapse: counted,
 		After: in.NextToken, Limit: pageSize(in.MaxResults),
-	}
-	if byName {
-		q.Collapse = ingot.Names
 	}
 	if deprecated := in.IncludeDeprecated != nil && *in.IncludeDeprecated; scope.Account == ingot.ManagedAccount && !deprecated {
 		q.Filters = append(q.Filters, ingot.Filter{Name: ingot.FilterStatus, Values: []string{string(model.ImageStatusAvailable)}})
@@ -124,7 +121,7 @@ func (s *Server) listImages(ctx context.Context, in *model.ListImagesRequest) (*
 	}
 	out := &model.ListImagesResponse{NextToken: page.Next}
 	for _, record := range page.Records {
-		v, err := imageEntry(record, byName)
+		v, err := imageEntry(record, counted == ingot.Names)
 		if err != nil {
 			return nil, err
 		}

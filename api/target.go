@@ -112,6 +112,18 @@ func hasFilter(list []ingot.Filter, name string) bool {
 	return slices.ContainsFunc(list, func(f ingot.Filter) bool { return f.Name == name })
 }
 
+// collapse says what an entry of a list with the member byName stands for.
+// Source: api.md §3.14.
+func collapse(byName *bool, selected []ingot.Filter) (ingot.Collapse, error) {
+	if byName == nil || !*byName {
+		return ingot.Versions, nil
+	}
+	if hasFilter(selected, ingot.FilterVersion) {
+		return 0, ingot.Errorf(ingot.CodeCombination, "The parameter 'byName' and a filter 'version' exclude each other.")
+	}
+	return ingot.Names, nil
+}
+
 // buildsQuery selects the builds of a version, or without an ARN all builds of
 // the account. Its CodeNotFound means an empty list. Source: api.md §2.5.
 func buildsQuery(ctx context.Context, kind ingot.Kind, field, text string) (ingot.Query, error) {

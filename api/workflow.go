@@ -98,7 +98,7 @@ func (s *Server) listWorkflows(ctx context.Context, in *model.ListWorkflowsReque
 }
 
 // workflowQuery is the store's form of a list request. Source: api.md §3.9.
-func workflowQuery(ctx context.Context, in *model.ListWorkflowsRequest) (q ingot.Query, found bool, err error) {
+func workflowQuery(ctx context.Context, in *model.ListWorkflowsRequest) (_ ingot.Query, found bool, err error) {
 	if in.Owner == model.OwnershipShared || in.Owner == model.OwnershipThirdParty {
 		return ingot.Query{}, false, ingot.InvalidField("owner", "Workflows are never shared nor of third parties; '%s' is for other resources. Use Self or Amazon.", in.Owner)
 	}
@@ -107,17 +107,14 @@ func workflowQuery(ctx context.Context, in *model.ListWorkflowsRequest) (q ingot
 	if err != nil {
 		return ingot.Query{}, false, err
 	}
-	q = ingot.Query{
-		Scope: scope, Kind: ingot.KindWorkflow, Filters: selected, Collapse: ingot.Versions,
+	counted, err := collapse(in.ByName, selected)
+	if err != nil {
+		return ingot.Query{}, false, err
+	}
+	return ingot.Query{
+		Scope: scope, Kind: ingot.KindWorkflow, Filters: selected, Collapse: counted,
 		After: in.NextToken, Limit: pageSize(in.MaxResults),
-	}
-	if in.ByName != nil && *in.ByName {
-		if hasFilter(selected, ingot.FilterVersion) {
-			return ingot.Query{}, false, ingot.Errorf(ingot.CodeCombination, "The parameter 'byName' and a filter 'version' exclude each other.")
-		}
-		q.Collapse = ingot.Names
-	}
-	return q, found, nil
+	}, found, nil
 }
 
 func (s *Server) listWorkflowBuildVersions(ctx context.Context, in *model.ListWorkflowBuildVersionsRequest) (*model.ListWorkflowBuildVersionsResponse, error) {
