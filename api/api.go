@@ -25,7 +25,8 @@
 // after it. A handler gets its caller with [callerOf] and fills in neither
 // requestId nor clientToken; the limits of the model hold for its input;
 // nextToken is a plain store cursor both ways; empty lists of a List response
-// become []. An operation without a handler answers 501.
+// become []. What this server cannot do yet is refused with CodeNotImplemented,
+// after all that can be checked.
 package api
 
 import (
@@ -77,7 +78,7 @@ type Server struct {
 	own        map[string]http.Handler // by path
 }
 
-// operation is a route and what answers it; without a handler serve is nil.
+// operation is a route and what answers it.
 type operation struct {
 	model.Route
 	serve func(ctx context.Context, in map[string]any) (any, error)

@@ -97,9 +97,6 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, c *call) (body [
 	}
 	c.Scope = ingot.Scope{Account: who.Account, Region: who.Region}
 	c.Principal = who.Principal
-	if op.serve == nil {
-		return nil, ingot.Errorf(ingot.CodeNotImplemented, "This server does not implement the operation %s yet.", op.Operation)
-	}
 	in, err := decode(op.Route, r, label, raw)
 	if err != nil {
 		return nil, err

@@ -13,6 +13,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/imagebuilder"
 	"github.com/aws/aws-sdk-go-v2/service/imagebuilder/types"
 	"github.com/aws/smithy-go"
+
+	"ingot.dev/ingot/model"
 )
 
 // The cases W1 to W14 of api.md §12, as far as the operations exist.
@@ -89,9 +91,15 @@ func TestUnknownOperation(t *testing.T) {
 	}
 }
 
-func TestNotImplemented(t *testing.T) {
+// TestEveryOperationHasAHandler sends what each operation can say no to.
+func TestEveryOperationHasAHandler(t *testing.T) {
 	s := start(t)
-	s.refused(501, "NotImplementedException", "PUT", "/ImportVmImage", obj{}, "ImportVmImage")
+	for _, route := range model.Routes {
+		path := strings.Replace(route.Path, "{resourceArn}", "none", 1)
+		if a := s.call(route.Method, path, nil); a.Status >= 500 {
+			t.Errorf("%s = %d %s: %s", route.Operation, a.Status, a.exception(), a.message())
+		}
+	}
 }
 
 func TestAbsentThroughSDK(t *testing.T) {
