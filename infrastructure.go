@@ -113,9 +113,11 @@ func createConfiguration(ctx context.Context, tx Tx, arn ARN, name string, docum
 
 // UpdateInfrastructure replaces a stored configuration.
 func UpdateInfrastructure(ctx context.Context, tx Tx, arn ARN, in *model.UpdateInfrastructureConfigurationRequest, now time.Time) error {
+	if err := CheckInfrastructure(ReplaceInfrastructure(&model.InfrastructureConfiguration{}, in, now), arn.Region); err != nil {
+		return err
+	}
 	return updateDocument(ctx, tx, arn, now, func(old *model.InfrastructureConfiguration) (*model.InfrastructureConfiguration, error) {
-		c := ReplaceInfrastructure(old, in, now)
-		return c, CheckInfrastructure(c, arn.Region)
+		return ReplaceInfrastructure(old, in, now), nil
 	})
 }
 

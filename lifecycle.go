@@ -17,6 +17,9 @@ func CreateLifecyclePolicy(ctx context.Context, tx Tx, arn ARN, in *model.Create
 		ExecutionRole: in.ExecutionRole, ResourceType: in.ResourceType, PolicyDetails: in.PolicyDetails,
 		ResourceSelection: in.ResourceSelection, DateCreated: new(model.EpochOf(now)),
 	}
+	if err := checkLifecyclePolicy(p); err != nil {
+		return err
+	}
 	r := Record{ARN: arn, Name: p.Name, Created: now, Tags: in.Tags}
 	if err := putLifecyclePolicy(&r, p, now); err != nil {
 		return err
@@ -33,26 +36,29 @@ func CreateLifecyclePolicy(ctx context.Context, tx Tx, arn ARN, in *model.Create
 // UpdateLifecyclePolicy replaces a stored policy, of which name, creation and
 // last run stay. Source: api.md §3.11.
 func UpdateLifecyclePolicy(ctx context.Context, tx Tx, arn ARN, in *model.UpdateLifecyclePolicyRequest, now time.Time) error {
+	p := &model.LifecyclePolicy{
+		Arn: arn.String(), Description: in.Description, Status: in.Status, ExecutionRole: in.ExecutionRole,
+		ResourceType: in.ResourceType, PolicyDetails: in.PolicyDetails, ResourceSelection: in.ResourceSelection,
+	}
+	if err := checkLifecyclePolicy(p); err != nil {
+		return err
+	}
 	_, err := tx.Update(ctx, arn, nil, func(r *Record) error {
-		p, err := Decode[model.LifecyclePolicy](*r)
+		old, err := Decode[model.LifecyclePolicy](*r)
 		if err != nil {
 			return err
 		}
-		if in.ResourceType != p.ResourceType {
-			return InvalidField("resourceType", "A policy keeps its resource type, which is %s. Make a new policy for the other type.", p.ResourceType)
+		if p.ResourceType != old.ResourceType {
+			return InvalidField("resourceType", "A policy keeps its resource type, which is %s. Make a new policy for the other type.", old.ResourceType)
 		}
-		p.Description, p.Status, p.ExecutionRole = in.Description, in.Status, in.ExecutionRole
-		p.PolicyDetails, p.ResourceSelection = in.PolicyDetails, in.ResourceSelection
+		p.Name, p.DateCreated, p.DateLastRun = old.Name, old.DateCreated, old.DateLastRun
 		return putLifecyclePolicy(r, p, now)
 	})
 	return err
 }
 
-// putLifecyclePolicy checks a policy and makes it the document of a record.
+// putLifecyclePolicy makes a checked policy the document of a record.
 func putLifecyclePolicy(r *Record, p *model.LifecyclePolicy, now time.Time) (err error) {
-	if err := checkLifecyclePolicy(p); err != nil {
-		return err
-	}
 	if p.Status == "" {
 		p.Status = model.LifecyclePolicyStatusEnabled
 	}

@@ -43,15 +43,15 @@ func CreatePipeline(ctx context.Context, tx Tx, arn ARN, p *model.ImagePipeline,
 // ReplacePipeline puts p in the place of a stored pipeline, of which name,
 // creation and last run stay. Source: api.md §3.6.
 func ReplacePipeline(ctx context.Context, tx Tx, arn ARN, p *model.ImagePipeline, now time.Time) error {
+	if err := checkOneRecipe(p.ImageRecipeArn, p.ContainerRecipeArn); err != nil {
+		return err
+	}
 	record, err := tx.Get(ctx, arn)
 	if err != nil {
 		return err
 	}
 	old, err := Decode[model.ImagePipeline](record)
 	if err != nil {
-		return err
-	}
-	if err := checkOneRecipe(p.ImageRecipeArn, p.ContainerRecipeArn); err != nil {
 		return err
 	}
 	if (old.ImageRecipeArn == "") != (p.ImageRecipeArn == "") {

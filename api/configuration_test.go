@@ -81,6 +81,8 @@ func TestInfrastructureRefusals(t *testing.T) {
 			}
 			s.refused(400, c.exception, "PUT", "/CreateInfrastructureConfiguration", create)
 			s.refused(400, c.exception, "PUT", "/UpdateInfrastructureConfiguration", update)
+			update["infrastructureConfigurationArn"] = own + "infrastructure-configuration/none" // looked for when the rest is right
+			s.refused(400, c.exception, "PUT", "/UpdateInfrastructureConfiguration", update)
 		})
 	}
 }

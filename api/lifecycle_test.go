@@ -6,7 +6,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/imagebuilder"
+	"github.com/aws/aws-sdk-go-v2/service/imagebuilder/types"
 	"github.com/google/go-cmp/cmp"
+
+	"ingot.dev/ingot/model"
 )
 
 const role = "arn:aws:iam::" + account + ":role/lifecycle"
@@ -109,6 +114,8 @@ func TestUpdateLifecyclePolicy(t *testing.T) { // L5
 	in["resourceType"], in["policyDetails"] = "AMI_IMAGE", []any{rule("DISABLE", "COUNT", nil)}
 	s.refused(400, combination, "PUT", "/UpdateLifecyclePolicy", in, "COUNT")
 	in["lifecyclePolicyArn"] = own + "lifecycle-policy/none"
+	s.refused(400, combination, "PUT", "/UpdateLifecyclePolicy", in, "COUNT")
+	in["policyDetails"] = []any{rule("DELETE", "COUNT", nil)}
 	s.refused(404, notFound, "PUT", "/UpdateLifecyclePolicy", in)
 }
 
@@ -213,4 +220,52 @@ func TestListLifecyclePolicies(t *testing.T) {
 		s.must("PUT", "/CreateLifecyclePolicy", policy(fmt.Sprintf("more-%d", i), nil))
 	}
 	s.refused(402, "ServiceQuotaExceededException", "PUT", "/CreateLifecyclePolicy", policy("too-many", nil))
+}
+
+// TestLifecycleThroughSDK reads dates, which are numbers here, by the vendor's client.
+func TestLifecycleThroughSDK(t *testing.T) { // W14
+	now := time.Now().Truncate(time.Millisecond)
+	f := newFactory(t, clock(&now))
+	ctx := t.Context()
+	for i := range 3 {
+		_, err := f.CreateLifecyclePolicy(ctx, &imagebuilder.CreateLifecyclePolicyInput{
+			Name: aws.String(fmt.Sprint("policy-", i)), ExecutionRole: aws.String(role), ResourceType: types.LifecyclePolicyResourceTypeAmiImage,
+			PolicyDetails: []types.LifecyclePolicyDetail{{
+				Action: &types.LifecyclePolicyDetailAction{Type: types.LifecyclePolicyDetailActionTypeDelete},
+				Filter: &types.LifecyclePolicyDetailFilter{Type: types.LifecyclePolicyDetailFilterTypeCount, Value: aws.Int32(2)},
+			}},
+			ResourceSelection: &types.LifecyclePolicyResourceSelection{TagMap: map[string]string{"team": "a"}},
+		})
+		must(t, err)
+	}
+	var names []string
+	for pages := imagebuilder.NewListLifecyclePoliciesPaginator(f, &imagebuilder.ListLifecyclePoliciesInput{MaxResults: aws.Int32(2)}); pages.HasMorePages(); {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range page.LifecyclePolicySummaryList {
+			names = append(names, *p.Name)
+			if !p.DateCreated.Equal(now) || !p.DateUpdated.Equal(now) || p.DateLastRun != nil {
+				t.Errorf("dates of %s: %v, %v, %v", *p.Name, p.DateCreated, p.DateUpdated, p.DateLastRun)
+			}
+		}
+	}
+	if diff := cmp.Diff([]string{"policy-0", "policy-1", "policy-2"}, names); diff != "" {
+		t.Errorf("policies by pages (-want +got):\n%s", diff)
+	}
+	image := f.build()
+	f.move(image, model.ImageStatusAvailable)
+	update, err := f.StartResourceStateUpdate(ctx, &imagebuilder.StartResourceStateUpdateInput{
+		ResourceArn: &image, State: &types.ResourceState{Status: types.ResourceStatusDeprecated},
+	})
+	must(t, err)
+	if got := f.image(image); !got.DeprecationTime.Equal(now) || *got.LifecycleExecutionId != *update.LifecycleExecutionId {
+		t.Errorf("the image was deprecated at %v by %v", got.DeprecationTime, *got.LifecycleExecutionId)
+	}
+	e, err := f.GetLifecycleExecution(ctx, &imagebuilder.GetLifecycleExecutionInput{LifecycleExecutionId: update.LifecycleExecutionId})
+	must(t, err)
+	if e.LifecycleExecution.State.Status != types.LifecycleExecutionStatusSuccess || !e.LifecycleExecution.EndTime.Equal(now) {
+		t.Errorf("the execution is %+v", e.LifecycleExecution)
+	}
 }
