@@ -8,9 +8,11 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"ingot.dev/ingot"
 	"ingot.dev/ingot/model"
 	"ingot.dev/ingot/toe"
 )
@@ -162,6 +164,34 @@ func TestRefusedBeforeAnythingRuns(t *testing.T) {
 			}
 			if len(d.launches) != 0 {
 				t.Errorf("the instances %v were launched", d.launches)
+			}
+		})
+	}
+}
+
+// TestRetiredParent: a deprecated image can be built on by its build only, a
+// disabled one not at all.
+func TestRetiredParent(t *testing.T) {
+	l, _ := fakeLab(t)
+	parent := l.image("parent", nil)
+	l.wantStatus(l.build(parent), model.ImageStatusAvailable)
+	for name, c := range map[string]struct {
+		parent  ingot.ARN
+		retired model.ImageStatus
+		want    model.ImageStatus
+	}{
+		"deprecated-build":   {parent, model.ImageStatusDeprecated, model.ImageStatusAvailable},
+		"deprecated-version": {parent.VersionARN(), model.ImageStatusDeprecated, model.ImageStatusFailed},
+		"disabled-build":     {parent, model.ImageStatusDisabled, model.ImageStatusFailed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l.check(l.db.Write(t.Context(), func(tx ingot.Tx) error {
+				return ingot.UpdateImage(t.Context(), tx, parent, nil, c.retired, time.Now(), func(*model.Image) {})
+			}))
+			image := l.build(l.image(name, func(i *model.Image) { i.ImageRecipe.ParentImage = c.parent.String() }))
+			l.wantStatus(image, c.want)
+			if c.want == model.ImageStatusFailed && !strings.Contains(image.State.Reason, c.parent.String()) {
+				t.Errorf("the reason is %q, want it to name the parent", image.State.Reason)
 			}
 		})
 	}

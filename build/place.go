@@ -159,7 +159,11 @@ func (b *Builder) parent(ctx context.Context, scope ingot.Scope, text string) (i
 	if err != nil {
 		return ingot.AMI{}, err
 	}
-	record, err := b.Records.Resolve(ctx, arn, string(model.ImageStatusAvailable), string(model.ImageStatusDeprecated))
+	usable := []string{string(model.ImageStatusAvailable)}
+	if arn.IsBuild() { // who names the build means it, deprecated or not
+		usable = append(usable, string(model.ImageStatusDeprecated))
+	}
+	record, err := b.Records.Resolve(ctx, arn, usable...)
 	if err != nil {
 		return ingot.AMI{}, err
 	}
