@@ -18,7 +18,7 @@ func TestUnderWine(t *testing.T) {
 	}
 	testenv.For(t, testenv.Wine)
 	for name, args := range map[string][]string{
-		"modules": {"-skip", "^(TestExecuteBinary|TestDependencies|TestServersThatLie)$", "./toe/module"},
+		"modules": {"-skip", "^(TestExecuteBinary|TestS3Download|TestS3Upload|TestServersThatLie)$", "./toe/module"},
 		"others":  {"-run", "^TestWindows", "./guest", "./toe", "./toe/startup"},
 	} {
 		t.Run(name, func(t *testing.T) {
