@@ -86,8 +86,8 @@ func (p *prober) root() (string, error) {
 }
 
 func (p *prober) agent() (string, error) {
-	b, err := agentbin.Program("linux", runtime.GOARCH)
-	return fmt.Sprintf("%d KiB for linux/%s", len(b)>>10, runtime.GOARCH), err
+	size, err := agentbin.Size("linux", runtime.GOARCH)
+	return fmt.Sprintf("%d KiB for linux/%s", size>>10, runtime.GOARCH), err
 }
 
 // disk makes, exposes and mounts a small one.

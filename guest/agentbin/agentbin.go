@@ -27,9 +27,31 @@ func Program(system, arch string) ([]byte, error) {
 		}
 		return b, nil
 	}
-	b, err := files.ReadFile("ingot-agent-" + system + "-" + arch)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("this ingot has no agent for %s/%s; `make build` puts in those for linux/amd64, linux/arm64 and windows/amd64", system, arch)
+	b, err := files.ReadFile(file(system, arch))
+	return b, explain(system, arch, err)
+}
+
+// Size is the length in bytes of what Program returns. It costs no memory.
+func Size(system, arch string) (int64, error) {
+	if path := os.Getenv(Env); path != "" {
+		info, err := os.Stat(path)
+		if err != nil {
+			return 0, fmt.Errorf("looking at the agent that %s names: %w", Env, err)
+		}
+		return info.Size(), nil
 	}
-	return b, err
+	info, err := fs.Stat(files, file(system, arch))
+	if err != nil {
+		return 0, explain(system, arch, err)
+	}
+	return info.Size(), nil
+}
+
+func file(system, arch string) string { return "ingot-agent-" + system + "-" + arch }
+
+func explain(system, arch string, err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("this ingot has no agent for %s/%s; `make build` puts in those for linux/amd64, linux/arm64 and windows/amd64", system, arch)
+	}
+	return err
 }
