@@ -35,7 +35,7 @@ func copies(ctx context.Context, o options, dir string, t *table) error {
 	timed := func(name string, argv ...string) (time.Duration, error) {
 		return median(ctx, name, o.runs, func() (time.Duration, error) { return timeCopy(ctx, target, argv) })
 	}
-	ours, err := timed("CopyFolder", o.ingot, "toe", "run", "--documents", document, "--log-directory", dir)
+	ours, err := timed("CopyFolder", o.executor, "run", "--documents", document, "--log-directory", dir)
 	if err != nil {
 		return err
 	}

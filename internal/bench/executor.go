@@ -54,7 +54,7 @@ func executor(ctx context.Context, o options, dir string, t *table) error {
 func toeRun(o options, dir, name, list string) ([]string, error) {
 	document := filepath.Join(dir, name+".yml")
 	text := "schemaVersion: 1.0\nphases:\n- name: build\n  steps:\n" + list
-	return []string{o.ingot, "toe", "run", "--documents", document, "--log-directory", dir}, os.WriteFile(document, []byte(text), 0o600)
+	return []string{o.executor, "run", "--documents", document, "--log-directory", dir}, os.WriteFile(document, []byte(text), 0o600)
 }
 
 // beside adds the row of a program and its peer.
@@ -148,7 +148,7 @@ func validate(ctx context.Context, o options, dir string, t *table) error {
 		}
 		paths = append(paths, path)
 	}
-	argv := []string{o.ingot, "toe", "validate", "--documents", strings.Join(paths, ",")}
+	argv := []string{o.executor, "validate", "--documents", strings.Join(paths, ",")}
 	took, err := median(ctx, "validate", o.runs, func() (time.Duration, error) { return timeProgram(ctx, argv) })
 	if err != nil {
 		return err

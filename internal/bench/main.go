@@ -3,7 +3,7 @@
 // with the machine. It starts a server of its own in a temporary directory,
 // talks to it as any client does, and ends everything it started.
 //
-//	go run ./internal/bench --ingot bin/ingot --base BASE.raw [--runs 5] [--only W0,W2]
+//	go run ./internal/bench --ingot bin/ingot --executor bin/awstoe --base BASE.raw [--runs 5] [--only W0,W2]
 package main
 
 import (
@@ -21,6 +21,7 @@ import (
 func main() {
 	var o options
 	flag.StringVar(&o.ingot, "ingot", "bin/ingot", "the program to measure")
+	flag.StringVar(&o.executor, "executor", "bin/awstoe", "the executor alone, for its rows")
 	flag.StringVar(&o.base, "base", "", "raw disk of the Debian base that both bake from")
 	flag.IntVar(&o.runs, "runs", 5, "runs of each row; the median counts")
 	flag.StringVar(&o.only, "only", "", "comma-separated rows to run: W0, W0t, W2, W2vm, memory, start, copy, steps, download, validate, output, lookup (default: all)")
@@ -34,8 +35,8 @@ func main() {
 }
 
 type options struct {
-	ingot, base, only string
-	runs              int
+	ingot, executor, base, only string
+	runs                        int
 }
 
 func (o options) wants(row string) bool {
