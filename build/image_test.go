@@ -154,10 +154,10 @@ func (s *stall) hook(name string, do flow.Action) flow.Action {
 		}
 		close(s.reached)
 		<-ctx.Done()
-		if s.after {
+		if s.after && !errors.Is(context.Cause(ctx), flow.ErrInterrupted) {
 			return out, err
 		}
-		return nil, context.Cause(ctx)
+		return nil, context.Cause(ctx) // of a killed server nothing is saved
 	}
 }
 
