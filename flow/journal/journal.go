@@ -38,10 +38,10 @@ type Engine struct {
 	interrupt context.CancelCauseFunc
 	running   sync.WaitGroup
 
-	mu       sync.Mutex
-	open     bool
-	runs     map[string]*run  // in progress in this process
-	hindered map[string]error // open runs that do not get on, and why
+	mu      sync.Mutex
+	open    bool
+	runs    map[string]*run  // in progress in this process
+	stopped map[string]error // open runs that this process gave up, and why
 }
 
 var _ flow.Engine = (*Engine)(nil)
@@ -54,7 +54,7 @@ func New(db *sql.DB) *Engine {
 		store:     store{db: db},
 		functions: map[string]flow.Function{}, actions: map[string]flow.Action{},
 		ctx: ctx, interrupt: interrupt,
-		runs: map[string]*run{}, hindered: map[string]error{},
+		runs: map[string]*run{}, stopped: map[string]error{},
 	}
 }
 
@@ -134,7 +134,7 @@ func (e *Engine) claim(id string) (*run, error) {
 	}
 	r := newRun(e, id)
 	e.runs[id] = r
-	delete(e.hindered, id)
+	delete(e.stopped, id)
 	e.running.Add(1)
 	return r, nil
 }
@@ -145,21 +145,10 @@ func (e *Engine) release(r *run, why error) {
 	e.mu.Lock()
 	delete(e.runs, r.id)
 	if why != nil {
-		e.hindered[r.id] = why
+		e.stopped[r.id] = why
 	}
 	e.mu.Unlock()
 	e.running.Done()
-}
-
-// hinder notes why a run does not get on, or with nil that it does.
-func (e *Engine) hinder(id string, why error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if why == nil {
-		delete(e.hindered, id)
-		return
-	}
-	e.hindered[id] = why
 }
 
 func (e *Engine) find(id string) *run {
@@ -199,8 +188,8 @@ func (e *Engine) Cancel(ctx context.Context, id string) error {
 }
 
 // Result says whether a run has ended, and the error its function returned:
-// flow.ErrCancelled or a *flow.Error. For an open run err is why it does not
-// get on, if so.
+// flow.ErrCancelled or a *flow.Error. For an open run err is why this process
+// does not go on with it, if so.
 func (e *Engine) Result(ctx context.Context, id string) (ended bool, err error) {
 	record, err := e.store.load(ctx, id)
 	if err != nil {
@@ -211,7 +200,7 @@ func (e *Engine) Result(ctx context.Context, id string) (ended bool, err error) 
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return false, e.hindered[id]
+	return false, e.stopped[id]
 }
 
 // State decodes what a run published last into out, and reports whether it has

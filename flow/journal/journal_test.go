@@ -123,21 +123,23 @@ func TestUnsavedStepHoldsTheRun(t *testing.T) {
 		"later": func(context.Context, json.RawMessage) (any, error) { later++; return nil, nil },
 	})
 	e.Retry = time.Millisecond
+	said := make(chan string, 1)
+	e.Log = slog.New(slog.NewTextHandler(firstLine(said), nil))
 	deny := `CREATE TRIGGER deny BEFORE INSERT ON flow_event BEGIN SELECT RAISE(ABORT, 'the disk is full'); END`
 	if _, err := db.Exec(deny); err != nil {
 		t.Fatal(err)
 	}
 	start(t, e, "run")
-	hindered := func() error {
-		ended, err := e.Result(t.Context(), "run")
-		if ended {
-			t.Fatalf("the run ended without its step: %v", err)
+	select {
+	case line := <-said:
+		if !strings.Contains(line, "the disk is full") {
+			t.Errorf("the log says %q, want the reason", line)
 		}
-		return err
+	case <-time.After(30 * time.Second):
+		t.Fatal("nothing is said of a run that waits")
 	}
-	until(t, func() bool { return hindered() != nil })
-	if err := hindered(); !strings.Contains(err.Error(), "the disk is full") {
-		t.Errorf("Result = %v, want the reason", err)
+	if ended, err := e.Result(t.Context(), "run"); ended || err != nil {
+		t.Errorf("Result = %t, %v; want an open run that goes on", ended, err)
 	}
 	if later != 0 {
 		t.Error("a step began after one that was not saved")
@@ -151,14 +153,15 @@ func TestUnsavedStepHoldsTheRun(t *testing.T) {
 	}
 }
 
-// until polls a condition that nothing signals.
-func until(t testing.TB, holds func() bool) {
-	t.Helper()
-	for end := time.Now().Add(30 * time.Second); !holds(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatal("it does not come about")
-		}
+// firstLine is a writer that sends what is written first.
+type firstLine chan string
+
+func (c firstLine) Write(line []byte) (int, error) {
+	select {
+	case c <- string(line):
+	default:
 	}
+	return len(line), nil
 }
 
 func TestLargeOutputIsRefused(t *testing.T) {

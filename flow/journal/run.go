@@ -223,11 +223,9 @@ func (r *run) save(what string, write func() error) error {
 	for {
 		err := write()
 		if err == nil || errors.Is(err, flow.ErrInterrupted) {
-			r.engine.hinder(r.id, nil)
 			return err
 		}
 		r.engine.Log.Error("a run waits: its progress could not be saved; trying again", "run", r.id, "what", what, "error", err)
-		r.engine.hinder(r.id, fmt.Errorf("saving %s of run %s: %w", what, r.id, err))
 		select {
 		case <-time.After(r.engine.Retry):
 		case <-r.engine.ctx.Done():
