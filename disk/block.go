@@ -26,39 +26,50 @@ func (s *Store) blockPath(d Digest) string {
 // file is on stable storage afterwards, its folder entry only after syncBlocks.
 func (s *Store) putBlock(data []byte) (Digest, error) {
 	d := Digest(sha256.Sum256(data))
+	return d, s.putPacked(d, func() ([]byte, error) {
+		return s.enc.EncodeAll(data, make([]byte, 0, BlockSize/2)), nil
+	})
+}
+
+// putPacked is putBlock for a block of a known digest; pack is called only if
+// the block is not here.
+func (s *Store) putPacked(d Digest, pack func() ([]byte, error)) error {
 	s.retain(d)
 	if _, err := os.Lstat(s.blockPath(d)); err == nil {
-		return d, nil
+		return nil
 	}
 	// Another operation may be storing the same block: both rename the same bytes into place.
-	packed := s.enc.EncodeAll(data, make([]byte, 0, BlockSize/2))
-	if err := os.Mkdir(filepath.Dir(s.blockPath(d)), 0o750); err != nil && !errors.Is(err, os.ErrExist) {
-		return d, noSpace(s.blockDir(), err)
+	packed, err := pack()
+	if err != nil {
+		return err
 	}
-	return d, s.writeFile(s.blockPath(d), func(w io.Writer) error {
+	if err := os.Mkdir(filepath.Dir(s.blockPath(d)), 0o750); err != nil && !errors.Is(err, os.ErrExist) {
+		return noSpace(s.blockDir(), err)
+	}
+	return s.writeFile(s.blockPath(d), func(w io.Writer) error {
 		_, err := w.Write(packed)
 		return err
 	})
 }
 
 // readBlock fills buf, of BlockSize bytes, with a block of a snapshot and
-// checks it against its digest.
-func (s *Store) readBlock(id SnapshotID, b block, buf []byte) error {
+// checks it against its digest. It returns the block as it is stored.
+func (s *Store) readBlock(id SnapshotID, b block, buf []byte) (packed []byte, err error) {
 	damaged := func(err error) error {
 		return fmt.Errorf("reading block %d (%s) of %s: %w", b.index, b.digest, id, err)
 	}
-	packed, err := readPacked(s.blockPath(b.digest))
+	packed, err = readPacked(s.blockPath(b.digest))
 	if err != nil {
-		return damaged(err)
+		return nil, damaged(err)
 	}
 	data, err := s.dec.DecodeAll(packed, buf[:0])
 	if err != nil {
-		return damaged(fmt.Errorf("the stored block is damaged: %w", err))
+		return nil, damaged(fmt.Errorf("the stored block is damaged: %w", err))
 	}
 	if len(data) != BlockSize || sha256.Sum256(data) != b.digest {
-		return damaged(errors.New("the stored block is damaged: its checksum is wrong"))
+		return nil, damaged(errors.New("the stored block is damaged: its checksum is wrong"))
 	}
-	return nil
+	return packed, nil
 }
 
 // readPacked reads a block's file, if it is no larger than one can be: even

@@ -115,7 +115,7 @@ func (s *Store) writeRaw(ctx context.Context, m manifest, f *os.File) error {
 		return err
 	}
 	return eachBlock(ctx, len(m.blocks), func(i int, buf []byte) error {
-		if err := s.readBlock(m.ID, m.blocks[i], buf); err != nil {
+		if _, err := s.readBlock(m.ID, m.blocks[i], buf); err != nil {
 			return err
 		}
 		at := int64(m.blocks[i].index) * BlockSize

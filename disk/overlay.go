@@ -228,6 +228,7 @@ func (s *Store) blocksOf(m manifest) func(index uint32, buf []byte) error {
 			clear(buf)
 			return nil
 		}
-		return s.readBlock(m.ID, m.blocks[i], buf)
+		_, err := s.readBlock(m.ID, m.blocks[i], buf)
+		return err
 	}
 }

@@ -151,7 +151,7 @@ func (s *Store) Verify(ctx context.Context, id SnapshotID) error {
 	}
 	damage := make([]error, len(m.blocks))
 	err = eachBlock(ctx, len(m.blocks), func(i int, buf []byte) error {
-		damage[i] = s.readBlock(id, m.blocks[i], buf)
+		_, damage[i] = s.readBlock(id, m.blocks[i], buf)
 		return nil
 	})
 	return errors.Join(append(damage, err)...)
