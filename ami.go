@@ -2,7 +2,10 @@ package ingot
 
 import (
 	"context"
+	"slices"
 	"time"
+
+	"ingot.dev/ingot/model"
 )
 
 // Scope is a namespace: a resource is never visible outside its account and region.
@@ -29,15 +32,28 @@ type AMI struct {
 	Parent       string   // AMI id it was built from; empty for a base
 	Tags         map[string]string
 	Created      time.Time
+	Permission   *model.LaunchPermissionConfiguration `json:",omitempty"` // who else may use it; nil: nobody
+	Licenses     []string                             `json:",omitempty"` // ARNs of license configurations
+}
+
+// UsableBy reports whether an account may start instances of the AMI.
+func (a AMI) UsableBy(account string) bool {
+	if a.Account == account || a.Account == ManagedAccount {
+		return true
+	}
+	p := a.Permission
+	return p != nil && (slices.Contains(p.UserIds, account) || slices.Contains(p.UserGroups, "all"))
 }
 
 // AMIStore holds the AMIs of all regions. Register is idempotent: the same id
 // with the same snapshot again does nothing; with another one it is CodeExists.
 // List with an empty account lists those of all accounts in the region: what is
-// in no such list may be swept away. Find and Delete return CodeNotFound.
+// in no such list may be swept away. Find, Update and Delete return CodeNotFound.
 type AMIStore interface {
 	RegisterAMI(ctx context.Context, ami AMI) error
-	FindAMI(ctx context.Context, scope Scope, id string) (AMI, error) // own account's, else the catalogue's
+	FindAMI(ctx context.Context, scope Scope, id string) (AMI, error)               // one that the account may use
+	FindAMINamed(ctx context.Context, scope Scope, name string) (AMI, error)        // one of the account's own
+	UpdateAMI(ctx context.Context, scope Scope, id string, change func(*AMI)) error // Scope, ID and Snapshot do not change
 	ListAMIs(ctx context.Context, scope Scope) ([]AMI, error)
 	DeleteAMI(ctx context.Context, scope Scope, id string) error
 }

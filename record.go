@@ -153,6 +153,7 @@ type Tx interface {
 type Store interface {
 	Reader
 	AMIStore
+	ParameterStore
 	// Write runs f in a transaction and commits it unless f fails, in which case
 	// it returns f's error. There is one writer at a time, so f must not wait for
 	// anything but the store.

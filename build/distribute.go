@@ -182,14 +182,12 @@ func (t task) ami(arn ingot.ARN, now time.Time) ingot.AMI {
 
 // checkNameFree refuses a name that another AMI has. Source: distribution.md §3.1.
 func (b *Builder) checkNameFree(ctx context.Context, ami ingot.AMI) error {
-	list, err := b.Records.ListAMIs(ctx, ami.Scope)
-	if err != nil {
+	other, err := b.Records.FindAMINamed(ctx, ami.Scope, ami.Name)
+	switch {
+	case ingot.ErrorCode(err) == ingot.CodeNotFound || err == nil && other.ID == ami.ID:
+		return nil
+	case err != nil:
 		return fmt.Errorf("looking for AMIs named %q: %w", ami.Name, err)
 	}
-	for _, other := range list {
-		if other.Account == ami.Account && other.Name == ami.Name && other.ID != ami.ID {
-			return ingot.Errorf(ingot.CodeExists, "the AMI's name %q is that of %s; put {{imagebuilder:buildDate}} into the name", ami.Name, other.ID)
-		}
-	}
-	return nil
+	return ingot.Errorf(ingot.CodeExists, "the AMI's name %q is that of %s; put {{imagebuilder:buildDate}} into the name", ami.Name, other.ID)
 }

@@ -152,8 +152,12 @@ func (b *Builder) parent(ctx context.Context, scope ingot.Scope, text string) (i
 	switch {
 	case strings.HasPrefix(text, "ami-"):
 		return b.Records.FindAMI(ctx, scope, text)
-	case strings.HasPrefix(text, "ssm:"):
-		return ingot.AMI{}, ingot.Errorf(ingot.CodeNotImplemented, "this server has no parameter store yet; name an AMI id or an image ARN")
+	case strings.HasPrefix(text, ingot.ParameterReference):
+		parameter, err := ingot.ResolveParameter(ctx, b.Records, scope, text)
+		if err != nil {
+			return ingot.AMI{}, err
+		}
+		return b.Records.FindAMI(ctx, scope, parameter.Value)
 	}
 	arn, err := ingot.ParseARN(text)
 	if err != nil {

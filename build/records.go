@@ -13,6 +13,7 @@ type Records interface {
 	List(ctx context.Context, q ingot.Query) (ingot.Page, error)
 	Write(ctx context.Context, f func(ingot.Tx) error) error
 	ingot.AMIStore
+	ingot.ParameterStore
 }
 
 var _ Records = ingot.Store(nil)

@@ -39,6 +39,25 @@ func (r records) FindAMI(_ context.Context, scope ingot.Scope, id string) (ingot
 	return ingot.AMI{}, ingot.Errorf(ingot.CodeNotFound, "no %s", id)
 }
 
+func (r records) FindAMINamed(ctx context.Context, scope ingot.Scope, name string) (ingot.AMI, error) {
+	for _, ami := range r[scope] {
+		if ami.Name == name {
+			return ami, nil
+		}
+	}
+	return ingot.AMI{}, ingot.Errorf(ingot.CodeNotFound, "no AMI named %s", name)
+}
+
+func (r records) UpdateAMI(ctx context.Context, scope ingot.Scope, id string, change func(*ingot.AMI)) error {
+	ami, err := r.FindAMI(ctx, scope, id)
+	if err != nil {
+		return err
+	}
+	change(&ami)
+	r[scope][id] = ami
+	return nil
+}
+
 func (r records) ListAMIs(_ context.Context, scope ingot.Scope) (list []ingot.AMI, err error) {
 	for s, amis := range r {
 		if s.Region != scope.Region || scope.Account != "" && s.Account != scope.Account {

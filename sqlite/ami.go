@@ -40,7 +40,7 @@ func (db *DB) FindAMI(ctx context.Context, scope ingot.Scope, id string) (ingot.
 	if err != nil {
 		return ingot.AMI{}, err
 	}
-	if ami.Account != scope.Account && ami.Account != ingot.ManagedAccount {
+	if !ami.UsableBy(scope.Account) {
 		return ingot.AMI{}, amiNotFound(id)
 	}
 	return ami, nil
@@ -50,9 +50,9 @@ func amiNotFound(id string) error {
 	return ingot.Errorf(ingot.CodeNotFound, "The AMI '%s' does not exist.", id)
 }
 
-func (db *DB) findAMI(ctx context.Context, region, id string) (ami ingot.AMI, err error) {
+func (r reader) findAMI(ctx context.Context, region, id string) (ami ingot.AMI, err error) {
 	var data []byte
-	err = db.scan(ctx, `SELECT document FROM ami WHERE region = ? AND id = ?`, []any{region, id}, &data)
+	err = r.scan(ctx, `SELECT document FROM ami WHERE region = ? AND id = ?`, []any{region, id}, &data)
 	if errors.Is(err, sql.ErrNoRows) {
 		return ingot.AMI{}, amiNotFound(id)
 	}
@@ -60,6 +60,41 @@ func (db *DB) findAMI(ctx context.Context, region, id string) (ami ingot.AMI, er
 		return ingot.AMI{}, classify("reading "+id, err)
 	}
 	return ami, json.Unmarshal(data, &ami)
+}
+
+// FindAMINamed implements ingot.AMIStore.
+func (db *DB) FindAMINamed(ctx context.Context, scope ingot.Scope, name string) (ingot.AMI, error) {
+	list, err := documents[ingot.AMI](ctx, db.reader, `SELECT document FROM ami WHERE region = ? AND account = ? AND name = ? LIMIT 1`, scope.Region, scope.Account, name)
+	if err == nil && len(list) == 0 {
+		err = amiNotFound(name)
+	}
+	if err != nil {
+		return ingot.AMI{}, err
+	}
+	return list[0], nil
+}
+
+// UpdateAMI implements ingot.AMIStore.
+func (db *DB) UpdateAMI(ctx context.Context, scope ingot.Scope, id string, change func(*ingot.AMI)) error {
+	return db.Write(ctx, func(t ingot.Tx) error {
+		s := t.(tx)
+		ami, err := s.findAMI(ctx, scope.Region, id)
+		if err != nil {
+			return err
+		}
+		if ami.Account != scope.Account {
+			return amiNotFound(id)
+		}
+		fixed := ami
+		change(&ami)
+		ami.Scope, ami.ID, ami.Snapshot = fixed.Scope, fixed.ID, fixed.Snapshot
+		data, err := json.Marshal(ami)
+		if err != nil {
+			return fmt.Errorf("encoding %s: %w", id, err)
+		}
+		_, err = s.exec(ctx, `UPDATE ami SET document = ? WHERE region = ? AND id = ?`, string(data), scope.Region, id)
+		return classify("updating "+id, err)
+	})
 }
 
 // ListAMIs implements ingot.AMIStore; it lists the scope's own, or those of all

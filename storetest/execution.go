@@ -132,7 +132,7 @@ func packages(t *testing.T, s ingot.Store) {
 
 func amis(t *testing.T, s ingot.Store) {
 	ctx := t.Context()
-	ami := ingot.AMI{Scope: scope, ID: "ami-1", Snapshot: "snap-1", Tags: map[string]string{"a": "b"}, Created: noon}
+	ami := ingot.AMI{Scope: scope, ID: "ami-1", Name: "web 1", Snapshot: "snap-1", Tags: map[string]string{"a": "b"}, Created: noon}
 	for range 2 {
 		if err := s.RegisterAMI(ctx, ami); err != nil {
 			t.Fatalf("RegisterAMI, again with the same snapshot: %v", err)
@@ -157,6 +157,10 @@ func amis(t *testing.T, s ingot.Store) {
 	_, err = s.FindAMI(ctx, stranger, "ami-1")
 	wantCode(t, "FindAMI of another account", err, ingot.CodeNotFound)
 	wantCode(t, "DeleteAMI of another account", s.DeleteAMI(ctx, stranger, "ami-1"), ingot.CodeNotFound)
+	wantCode(t, "UpdateAMI of another account", s.UpdateAMI(ctx, stranger, "ami-1", func(*ingot.AMI) {}), ingot.CodeNotFound)
+	_, err = s.FindAMINamed(ctx, stranger, "web 1")
+	wantCode(t, "FindAMINamed of another account", err, ingot.CodeNotFound)
+	permit(t, s, stranger)
 	if list, err := s.ListAMIs(ctx, scope); err != nil || len(list) != 1 || list[0].ID != "ami-1" {
 		t.Errorf("ListAMIs = %v, %v; want the account's own", list, err)
 	}
@@ -168,6 +172,24 @@ func amis(t *testing.T, s ingot.Store) {
 	}
 	_, err = s.FindAMI(ctx, scope, "ami-1")
 	wantCode(t, "FindAMI after DeleteAMI", err, ingot.CodeNotFound)
+}
+
+// permit lets another account use ami-1.
+func permit(t *testing.T, s ingot.Store, to ingot.Scope) {
+	err := s.UpdateAMI(t.Context(), scope, "ami-1", func(a *ingot.AMI) {
+		a.Permission = &model.LaunchPermissionConfiguration{UserIds: []string{to.Account}}
+		a.ID, a.Snapshot = "ami-9", "snap-9" // which do not change
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	shared, err := s.FindAMI(t.Context(), to, "ami-1")
+	if err != nil || shared.Snapshot != "snap-1" || shared.Account != scope.Account {
+		t.Errorf("FindAMI of one that is shared = %+v, %v; want the owner's, unchanged", shared, err)
+	}
+	if named, err := s.FindAMINamed(t.Context(), scope, "web 1"); err != nil || named.ID != "ami-1" {
+		t.Errorf("FindAMINamed = %+v, %v; want ami-1", named, err)
+	}
 }
 
 func secrets(t *testing.T, s ingot.Store) {

@@ -37,6 +37,7 @@ func Run(t *testing.T, open func(t *testing.T) ingot.Store) {
 		{"LifecycleExecutions", lifecycleExecutions},
 		{"LifecycleResources", lifecycleResources},
 		{"AMIs", amis},
+		{"Parameters", parameters},
 		{"Secrets", secrets},
 		{"Histories", histories},
 	} {
