@@ -1,7 +1,9 @@
 // Package workflow reads image workflow documents: the steps that make, test
 // and distribute an image. It checks a document completely and reports all
 // faults with their place; what a step action takes, gives and how long it may
-// run is data ([Action]). It runs nothing.
+// run is data ([Action]). Of running one it has what needs no machine: the
+// values of paths, inputs, conditions and outputs ([Values]), and the groups of
+// TEST workflows ([Groups]).
 package workflow
 
 import (
