@@ -57,6 +57,8 @@ type Config struct {
 	Metrics     *prometheus.Registry        // served at /metrics; default: a new one
 	Ready       func(context.Context) error // why builds cannot be taken, for /readyz; nil: always ready
 	Builder     Builder                     // nil: images stay PENDING
+	Throttle    Throttle
+	AtOnce      int // requests worked on at once; 0: no bound
 }
 
 // Builder carries out what the records ask for. Both are called after the
@@ -73,6 +75,8 @@ type Server struct {
 	Config
 	verifier   sigv4.Verifier
 	operations map[string]*operation // by method and path
+	buckets    *buckets
+	slots      slots
 	pages      pageSealer
 	metrics    metrics
 	own        map[string]http.Handler // by path
@@ -89,6 +93,9 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	if c.Store == nil || c.Credentials == nil {
 		return nil, errors.New("making the API server: Store and Credentials are required")
 	}
+	if err := c.Throttle.Check(); err != nil {
+		return nil, fmt.Errorf("making the API server: throttle: %w", err)
+	}
 	c.setDefaults()
 	key, err := c.Store.Secret(ctx, "page-token")
 	if err != nil {
@@ -98,6 +105,8 @@ func New(ctx context.Context, c Config) (*Server, error) {
 		Config:     c,
 		verifier:   sigv4.Verifier{Service: "imagebuilder", Lookup: c.Credentials, Regions: c.Regions, Now: c.Now},
 		operations: map[string]*operation{},
+		buckets:    newBuckets(c.Throttle),
+		slots:      newSlots(c.AtOnce),
 		pages:      pageSealer{key: key, now: c.Now},
 		metrics:    newMetrics(c.Metrics),
 	}

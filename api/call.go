@@ -50,6 +50,10 @@ func afterCommit(ctx context.Context, f func(context.Context)) {
 	c.after = append(c.after, f)
 }
 
+// answerTime is how long a request may take once its header is read. The
+// longest wait in it is the store's for its writer.
+const answerTime = 30 * time.Second
+
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := &call{Caller: Caller{RequestID: uuid.NewString(), Partition: s.Partition}, operation: "unknown", started: s.Now()}
@@ -63,10 +67,17 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Date", c.started.UTC().Format(http.TimeFormat))
 	w.Header().Set("Content-Type", "application/json")
 	status, exception := http.StatusOK, ""
-	body, err := s.answer(w, r, c)
+	ctx, cancel := context.WithTimeout(r.Context(), answerTime)
+	defer cancel()
+	body, err := s.answer(w, r.WithContext(ctx), c)
 	if err != nil {
-		status, exception, body = s.failure(c, err)
+		var f *fault
+		f, body = s.failure(c, err)
+		status, exception = f.status, f.exception
 		w.Header().Set("X-Amzn-ErrorType", exception)
+		if f.retryAfter > 0 {
+			w.Header().Set("Retry-After", seconds(f.retryAfter))
+		}
 	}
 	s.observe(r, c, status, exception) // first, so that whoever has the answer finds the log line
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
@@ -91,12 +102,20 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, c *call) (body [
 	if err != nil {
 		return nil, err
 	}
+	leave, err := s.slots.take(r.Context())
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	who, err := s.verifier.Verify(r, raw)
 	if err != nil {
 		return nil, err
 	}
 	c.Scope = ingot.Scope{Account: who.Account, Region: who.Region}
 	c.Principal = who.Principal
+	if err := s.throttled(c); err != nil {
+		return nil, err
+	}
 	in, err := decode(op.Route, r, label, raw)
 	if err != nil {
 		return nil, err

@@ -23,7 +23,7 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	var tooLarge *http.MaxBytesError
 	if errors.As(err, &tooLarge) {
-		return nil, &fault{"RequestEntityTooLargeException", http.StatusRequestEntityTooLarge, fmt.Sprintf("A request body has at most %d bytes.", maxBody)}
+		return nil, &fault{exception: "RequestEntityTooLargeException", status: http.StatusRequestEntityTooLarge, message: fmt.Sprintf("A request body has at most %d bytes.", maxBody)}
 	}
 	if err != nil {
 		return nil, malformed("the body ended early")
@@ -32,7 +32,7 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 }
 
 func malformed(format string, args ...any) error {
-	return &fault{"SerializationException", http.StatusBadRequest, "The request cannot be read: " + fmt.Sprintf(format, args...) + "."}
+	return &fault{exception: "SerializationException", status: http.StatusBadRequest, message: "The request cannot be read: " + fmt.Sprintf(format, args...) + "."}
 }
 
 // decode returns the members of a request, from wherever the route carries

@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"strconv"
+	"time"
 
 	"ingot.dev/ingot"
 	"ingot.dev/ingot/api/sigv4"
@@ -39,15 +41,16 @@ var exceptions = map[ingot.Code]string{
 
 // fault is an error of the protocol, which no operation has.
 type fault struct {
-	exception string
-	status    int
-	message   string
+	exception  string
+	status     int
+	message    string
+	retryAfter time.Duration // when the request may succeed; 0: nothing is known
 }
 
 func (f *fault) Error() string { return f.message }
 
 func unknownOperation(r *http.Request) error {
-	return &fault{"UnknownOperationException", http.StatusNotFound, fmt.Sprintf("There is no operation %s %s.", r.Method, shorten(r.URL.EscapedPath()))}
+	return &fault{exception: "UnknownOperationException", status: http.StatusNotFound, message: fmt.Sprintf("There is no operation %s %s.", r.Method, shorten(r.URL.EscapedPath()))}
 }
 
 // translate is the wire form of any error. An error without a code says
@@ -59,24 +62,24 @@ func translate(c *call, err error) *fault {
 	}
 	var refused *sigv4.Error
 	if errors.As(err, &refused) {
-		return &fault{refused.Type, http.StatusForbidden, refused.Message}
+		return &fault{exception: refused.Type, status: http.StatusForbidden, message: refused.Message}
 	}
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		err = ingot.Errorf(ingot.CodeUnavailable, "The request ended before its answer was ready. It can be repeated.")
 	}
 	var e *ingot.Error
 	if !errors.As(err, &e) || e.Code == ingot.CodeInternal {
-		return &fault{exceptions[ingot.CodeInternal], http.StatusInternalServerError, fmt.Sprintf("An internal error occurred. Its request id is %s.", c.RequestID)}
+		return &fault{exception: exceptions[ingot.CodeInternal], status: http.StatusInternalServerError, message: fmt.Sprintf("An internal error occurred. Its request id is %s.", c.RequestID)}
 	}
 	if e.Code == ingot.CodeNotImplemented {
-		return &fault{"NotImplementedException", http.StatusNotImplemented, e.Message}
+		return &fault{exception: "NotImplementedException", status: http.StatusNotImplemented, message: e.Message}
 	}
 	code := e.Code
 	if only, ok := validationErrors[c.operation]; ok && slices.Contains(validationCodes, code) {
 		code = only
 	}
 	exception := exceptions[code]
-	return &fault{exception, model.Exceptions[exception], e.Message}
+	return &fault{exception: exception, status: model.Exceptions[exception], message: e.Message}
 }
 
 // validationCodes are what the checks of a request come to, and
@@ -90,16 +93,22 @@ var (
 	}
 )
 
+// seconds is a wait as the header Retry-After has it, never less than it is.
+func seconds(wait time.Duration) string {
+	return strconv.Itoa(int((wait + time.Second - 1) / time.Second))
+}
+
 // failure is the answer to a request that ended in err; nothing else makes an
 // error of the API. Its cause is logged where the client does not get to see it.
-func (s *Server) failure(c *call, err error) (status int, exception string, body []byte) {
-	f := translate(c, err)
-	if f.status == http.StatusInternalServerError || f.status == http.StatusServiceUnavailable {
+func (s *Server) failure(c *call, err error) (f *fault, body []byte) {
+	f = translate(c, err)
+	var known *fault // has no other cause than what it says
+	if !errors.As(err, &known) && (f.status == http.StatusInternalServerError || f.status == http.StatusServiceUnavailable) {
 		s.Log.Error("request failed", slog.String("request", c.RequestID), slog.String("operation", c.operation), slog.Any("error", err))
 	}
 	body, err = json.Marshal(map[string]string{"__type": f.exception, "message": f.message})
 	if err != nil { // two strings always have a JSON form
 		panic(err)
 	}
-	return f.status, f.exception, body
+	return f, body
 }

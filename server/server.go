@@ -35,7 +35,8 @@ import (
 	"ingot.dev/ingot/sqlite"
 )
 
-// Config is what a server is told. All fields are required.
+// Config is what a server is told. All fields are required but those of the
+// API's bounds, whose zero values set none.
 type Config struct {
 	Data      string // the data directory, locked by the caller
 	Runtime   string // folder of sockets; short path
@@ -46,6 +47,8 @@ type Config struct {
 	Key       sigv4.Credential
 	Shim      []string // the program that calls shim.Main, and its arguments before the folder
 	Log       *slog.Logger
+	Throttle  api.Throttle
+	AtOnce    int // requests worked on at once
 }
 
 // Server is everything that runs in the process.
@@ -153,7 +156,9 @@ func (s *Server) newAPI(ctx context.Context) (http.Handler, error) {
 		Credentials: func(_ context.Context, id string) (sigv4.Credential, bool, error) {
 			return s.Key, id == s.Key.AccessKeyID, nil
 		},
-		Builder: s.builder,
+		Builder:  s.builder,
+		Throttle: s.Throttle,
+		AtOnce:   s.AtOnce,
 		Ready: func(ctx context.Context) error {
 			_, err := s.builder.DefaultBuildKind(ctx)
 			return err

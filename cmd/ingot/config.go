@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v4"
 
+	"ingot.dev/ingot/api"
 	"ingot.dev/ingot/compute"
 )
 
@@ -34,6 +35,10 @@ type settings struct {
 	TestKind string `yaml:"testKind" json:"testKind"`
 	// Runtime is the directory of sockets; short, because socket paths are.
 	Runtime string `yaml:"runtime" json:"runtime"`
+	// Throttle bounds the requests of each account to each operation; rate 0 does not.
+	Throttle api.Throttle `yaml:"throttle" json:"throttle"`
+	// AtOnce bounds the requests worked on at once, whoever sent them; 0 does not.
+	AtOnce int `yaml:"atOnce" json:"atOnce"`
 }
 
 func defaultSettings() settings {
@@ -45,6 +50,8 @@ func defaultSettings() settings {
 		BuildKind: "auto",
 		TestKind:  "auto",
 		Runtime:   "/run/ingot",
+		Throttle:  api.Throttle{Rate: api.Rate{Rate: 500, Burst: 1000}},
+		AtOnce:    256,
 	}
 	if os.Geteuid() != 0 {
 		home, err := os.UserHomeDir()
@@ -139,6 +146,12 @@ func (s *settings) check() error {
 		if kinds := []string{"auto", compute.KindContainer, compute.KindQEMU}; !slices.Contains(kinds, kind) {
 			return fmt.Errorf("setting %s %q: must be one of %s", name, kind, strings.Join(kinds, ", "))
 		}
+	}
+	if err := s.Throttle.Check(); err != nil {
+		return fmt.Errorf("setting throttle.%w", err)
+	}
+	if s.AtOnce < 0 {
+		return fmt.Errorf("setting atOnce %d: must be a number of requests, or 0 for no bound", s.AtOnce)
 	}
 	data, err := filepath.Abs(s.Data)
 	if err != nil {

@@ -142,6 +142,7 @@ func serving(ctx context.Context, s settings, log *slog.Logger, f func(ctx conte
 	srv, err := server.Open(ctx, server.Config{
 		Data: s.Data, Runtime: s.Runtime, Account: s.Account, Region: s.Region,
 		BuildKind: s.BuildKind, TestKind: s.TestKind, Shim: []string{self, "shim"}, Log: log,
+		Throttle: s.Throttle, AtOnce: s.AtOnce,
 		Key: sigv4.Credential{
 			AccessKeyID: key.AccessKeyID, Secret: key.SecretAccessKey, Account: s.Account,
 			Principal: "arn:aws:iam::" + s.Account + ":user/administrator",
