@@ -48,6 +48,7 @@ var allowed = map[string][]string{
 	"doctor":                 {"compute"},
 	"disk":                   {""},
 	"region":                 {"", "disk"},
+	"distribute":             {"", "disk", "model", "region"},
 	"base":                   {"", "catalog", "disk", "region"},
 	"catalog":                {"", "model", "workflow"},
 	"build":                  {"", "catalog", "compute", "disk", "flow", "guest", "guest/sanitize", "model", "region", "toe"},
