@@ -66,17 +66,18 @@ func ImageMayBecome(from, to model.ImageStatus) bool {
 // given: any), and moves it to the status to. It is CodeInUse when another got
 // there first. The status may stay what it is; State.Reason goes when the
 // status changes, unless change sets it.
-func UpdateImage(ctx context.Context, tx RecordWriter, arn ARN, from []model.ImageStatus, to model.ImageStatus, now time.Time, change func(*model.Image)) error {
+func UpdateImage(ctx context.Context, tx Tx, arn ARN, from []model.ImageStatus, to model.ImageStatus, now time.Time, change func(*model.Image)) error {
 	var allowed []string
 	for _, s := range from {
 		allowed = append(allowed, string(s))
 	}
-	_, err := tx.Update(ctx, arn, allowed, func(r *Record) error {
-		image, err := Decode[model.Image](*r)
-		if err != nil {
+	var was model.ImageStatus
+	var image *model.Image
+	_, err := tx.Update(ctx, arn, allowed, func(r *Record) (err error) {
+		if image, err = Decode[model.Image](*r); err != nil {
 			return err
 		}
-		was := model.ImageStatus(r.Status)
+		was = model.ImageStatus(r.Status)
 		if was != to && !ImageMayBecome(was, to) {
 			return Errorf(CodeInUse, "The image '%s' cannot go from %s to %s.", arn, was, to)
 		}
@@ -91,7 +92,10 @@ func UpdateImage(ctx context.Context, tx RecordWriter, arn ARN, from []model.Ima
 		}
 		return putImage(r, image)
 	})
-	return err
+	if err != nil || was == to {
+		return err
+	}
+	return endRun(ctx, tx, arn, image, was, now)
 }
 
 // putImage makes image the document of a record, with the attributes it is found by.

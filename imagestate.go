@@ -113,7 +113,7 @@ func checkNotActedOn(ctx context.Context, r LifecycleReader, image ARN) error {
 
 // setImageState moves an image resource to a state on behalf of an execution.
 // In the state already, it stays as it is.
-func setImageState(ctx context.Context, tx RecordWriter, arn ARN, from, to model.ImageStatus, execution string, now time.Time) error {
+func setImageState(ctx context.Context, tx Tx, arn ARN, from, to model.ImageStatus, execution string, now time.Time) error {
 	if from == to {
 		return nil
 	}

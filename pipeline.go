@@ -37,7 +37,10 @@ func CreatePipeline(ctx context.Context, tx Tx, arn ARN, p *model.ImagePipeline,
 	if err := CheckQuota(ctx, tx, arn.Scope(), KindPipeline); err != nil {
 		return err
 	}
-	return tx.Create(ctx, r)
+	if err := tx.Create(ctx, r); err != nil {
+		return err
+	}
+	return setDue(ctx, tx, arn, p)
 }
 
 // ReplacePipeline puts p in the place of a stored pipeline, of which name,
@@ -62,11 +65,13 @@ func ReplacePipeline(ctx context.Context, tx Tx, arn ARN, p *model.ImagePipeline
 	if err := completePipeline(ctx, tx, arn, p); err != nil {
 		return err
 	}
-	_, err = tx.Update(ctx, arn, nil, func(r *Record) error {
+	if _, err = tx.Update(ctx, arn, nil, func(r *Record) error {
 		r.Updated = now
 		return putPipeline(r, p)
-	})
-	return err
+	}); err != nil {
+		return err
+	}
+	return setDue(ctx, tx, arn, p)
 }
 
 // completePipeline checks a pipeline and its references, and fills in defaults.

@@ -138,6 +138,8 @@ type Reader interface {
 	RecordReader
 	ExecutionReader
 	LifecycleReader
+	ScheduleReader
+	DependencyReader
 }
 
 // Tx is one transaction: all of it happens, or none.
@@ -146,6 +148,8 @@ type Tx interface {
 	RecordWriter
 	ExecutionWriter
 	LifecycleWriter
+	ScheduleWriter
+	DependencyWriter
 	TokenStore
 }
 

@@ -157,6 +157,7 @@ func (t tx) deleteExecutions(ctx context.Context, image ingot.ARN) error {
 		`DELETE FROM step_execution WHERE execution IN (SELECT id FROM workflow_execution WHERE image = ?)`,
 		`DELETE FROM workflow_execution WHERE image = ?`,
 		`DELETE FROM image_package WHERE image = ?`,
+		`DELETE FROM dependency WHERE image = ?`,
 	} {
 		if _, err := t.exec(ctx, text, image.Key()); err != nil {
 			return classify("deleting what belongs to "+image.String(), err)

@@ -90,6 +90,7 @@ func TestLookupsUseIndexes(t *testing.T) {
 		`SELECT document FROM workflow_execution WHERE image = 'k' AND (started, id) < ('a', 'b') ORDER BY started DESC, id DESC LIMIT 5`,
 		`SELECT document FROM step_execution WHERE execution = 'k' AND (position, id) > (1, 'b') ORDER BY position, id LIMIT 5`,
 		executionsOfPolicy, executionsOfImage, resourcesOfExecution, activeOfPolicy, activeOfImage,
+		ticksQuery, lastDependencies,
 		`SELECT name FROM image_package WHERE image = 'k' AND (name, version) > ('a', 'b') ORDER BY name, version LIMIT 5`,
 		`SELECT account FROM token WHERE expires <= 1 LIMIT 5`,
 		`SELECT document FROM ami WHERE region = 'r' AND account = 'a' ORDER BY id`,
