@@ -34,11 +34,8 @@ type DependencyWriter interface {
 	PromoteDependencies(ctx context.Context, image ARN) error
 }
 
-// ParameterReader reads what the name behind ssm: stands for.
-type ParameterReader func(ctx context.Context, scope Scope, name string) (string, error)
-
 // FindDependencies resolves what a pipeline would build from now.
-func FindDependencies(ctx context.Context, r RecordReader, parameters ParameterReader, pipeline ARN, p *model.ImagePipeline) (Dependencies, error) {
+func FindDependencies(ctx context.Context, r RecordReader, parameters ParameterStore, pipeline ARN, p *model.ImagePipeline) (Dependencies, error) {
 	if p.ContainerRecipeArn != "" {
 		recipe, err := copyOf[model.ContainerRecipe](ctx, r, pipeline, "containerRecipeArn", p.ContainerRecipeArn, KindContainerRecipe)
 		if err != nil {
@@ -53,7 +50,7 @@ func FindDependencies(ctx context.Context, r RecordReader, parameters ParameterR
 	return resolveRecipe(ctx, r, parameters, recipe.arn, recipe.document.ParentImage, recipe.document.Components)
 }
 
-func resolveRecipe(ctx context.Context, r RecordReader, parameters ParameterReader, recipe ARN, parentImage string, components []model.ComponentConfiguration) (Dependencies, error) {
+func resolveRecipe(ctx context.Context, r RecordReader, parameters ParameterStore, recipe ARN, parentImage string, components []model.ComponentConfiguration) (Dependencies, error) {
 	d := Dependencies{Recipe: recipe.String(), Components: []string{}}
 	for i, c := range components {
 		arn, err := referenceARN(recipe, fmt.Sprintf("components[%d].componentArn", i), c.ComponentArn, KindComponent)
@@ -67,38 +64,36 @@ func resolveRecipe(ctx context.Context, r RecordReader, parameters ParameterRead
 		d.Components = append(d.Components, record.ARN.String())
 	}
 	var err error
-	d.Parent, err = resolveParent(ctx, r, parameters, recipe, parentImage)
+	d.Parent, err = ResolveParent(ctx, r, parameters, recipe, parentImage)
 	return d, err
 }
 
-// resolveParent is the identity of a parent image. AMIs and the references of
-// registries are their own.
-func resolveParent(ctx context.Context, r RecordReader, parameters ParameterReader, recipe ARN, text string) (string, error) {
+// resolver finds what a reference names.
+type resolver interface {
+	Resolve(ctx context.Context, arn ARN, statuses ...string) (Record, error)
+}
+
+// ResolveParent says which parent a recipe's parentImage means now: the ARN of
+// an image build, the value of an SSM parameter, or the text itself, when it is
+// an AMI or a registry's reference. by is the resource that names it.
+func ResolveParent(ctx context.Context, r resolver, parameters ParameterStore, by ARN, text string) (string, error) {
 	switch {
-	case strings.HasPrefix(text, "ssm:"):
-		if parameters == nil {
-			return "", Errorf(CodeNotImplemented, "This server has no parameter store, which the parent image '%s' needs.", text)
-		}
-		return parameters(ctx, recipe.Scope(), text)
+	case strings.HasPrefix(text, ParameterReference):
+		p, err := ResolveParameter(ctx, parameters, by.Scope(), text)
+		return p.Value, err
 	case !strings.HasPrefix(text, "arn:"):
 		return text, nil
 	}
-	arn, err := referenceARN(recipe, "parentImage", text, KindImage)
+	arn, err := referenceARN(by, "parentImage", text, KindImage)
 	if err != nil {
 		return "", err
 	}
-	record, err := r.Resolve(ctx, arn, ParentStatuses(arn)...)
-	return record.ARN.String(), err
-}
-
-// ParentStatuses are those in which an image can be the parent that a
-// reference names: who names the build means it, deprecated or not.
-func ParentStatuses(reference ARN) []string {
 	usable := []string{string(model.ImageStatusAvailable)}
-	if reference.IsBuild() {
+	if arn.IsBuild() { // who names the build means it, deprecated or not
 		usable = append(usable, string(model.ImageStatusDeprecated))
 	}
-	return usable
+	record, err := r.Resolve(ctx, arn, usable...)
+	return record.ARN.String(), err
 }
 
 // Changes says for people what differs between the dependencies of an image

@@ -89,10 +89,15 @@ func (b *Builder) plan(ctx context.Context, req request) (plan, error) {
 		Tests:   testsEnabled(image),
 	}
 	recipe := image.ImageRecipe
-	if p.Parent, err = b.parent(ctx, arn.Scope(), recipe.ParentImage); err != nil {
+	parent, ami, err := b.parent(ctx, arn, recipe.ParentImage)
+	if err != nil {
 		return plan{}, fmt.Errorf("resolving the parent image %s: %w", recipe.ParentImage, err)
 	}
+	p.Parent = ami
 	if p.Components, p.Executed, err = b.components(ctx, recipe); err != nil {
+		return plan{}, err
+	}
+	if err := b.saveDependencies(ctx, arn, p, recipe.Arn, parent); err != nil {
 		return plan{}, err
 	}
 	if err := p.equip(recipe); err != nil {
@@ -147,27 +152,27 @@ func checkBuildable(image *model.Image) error {
 
 var managedWorkflows = map[string]bool{"build-image": true, "test-image": true}
 
-// parent resolves the parentImage of a recipe: an AMI id or the ARN of an image.
-func (b *Builder) parent(ctx context.Context, scope ingot.Scope, text string) (ingot.AMI, error) {
-	switch {
-	case strings.HasPrefix(text, "ami-"):
-		return b.Records.FindAMI(ctx, scope, text)
-	case strings.HasPrefix(text, ingot.ParameterReference):
-		parameter, err := ingot.ResolveParameter(ctx, b.Records, scope, text)
-		if err != nil {
-			return ingot.AMI{}, err
-		}
-		return b.Records.FindAMI(ctx, scope, parameter.Value)
+// parent resolves the parentImage of an image's recipe. It is an AMI, or an
+// image, whose ARN comes with its AMI.
+func (b *Builder) parent(ctx context.Context, image ingot.ARN, text string) (resolved string, ami ingot.AMI, err error) {
+	if resolved, err = ingot.ResolveParent(ctx, b.Records, b.Records, image, text); err != nil {
+		return "", ingot.AMI{}, err
 	}
+	if !strings.HasPrefix(resolved, "arn:") {
+		ami, err = b.Records.FindAMI(ctx, image.Scope(), resolved)
+		return resolved, ami, err
+	}
+	ami, err = b.amiOf(ctx, image.Scope(), resolved)
+	return resolved, ami, err
+}
+
+// amiOf is the AMI that an image has in a region.
+func (b *Builder) amiOf(ctx context.Context, scope ingot.Scope, text string) (ingot.AMI, error) {
 	arn, err := ingot.ParseARN(text)
 	if err != nil {
 		return ingot.AMI{}, err
 	}
-	usable := []string{string(model.ImageStatusAvailable)}
-	if arn.IsBuild() { // who names the build means it, deprecated or not
-		usable = append(usable, string(model.ImageStatusDeprecated))
-	}
-	record, err := b.Records.Resolve(ctx, arn, usable...)
+	record, err := b.Records.Get(ctx, arn)
 	if err != nil {
 		return ingot.AMI{}, err
 	}
@@ -204,6 +209,23 @@ func (b *Builder) components(ctx context.Context, recipe *model.ImageRecipe) (li
 		}
 	}
 	return list, executed, nil
+}
+
+// saveDependencies keeps what an image of a pipeline is made from: the next
+// ticks of the pipeline's schedule are compared with it. Source: api.md §5.4.
+func (b *Builder) saveDependencies(ctx context.Context, image ingot.ARN, p plan, recipe, parent string) error {
+	if p.Pipeline == "" {
+		return nil
+	}
+	pipeline, err := ingot.ParseARN(p.Pipeline)
+	if err != nil {
+		return err
+	}
+	d := ingot.Dependencies{Recipe: recipe, Components: []string{}, Parent: parent}
+	for _, c := range p.Components {
+		d.Components = append(d.Components, c.ARN)
+	}
+	return b.Records.Write(ctx, func(tx ingot.Tx) error { return tx.PutDependencies(ctx, image, pipeline, d) })
 }
 
 // addExecuted resolves what a component executes, and what that executes. What
