@@ -13,8 +13,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/imagebuilder"
 	"github.com/aws/aws-sdk-go-v2/service/imagebuilder/types"
 	"github.com/aws/smithy-go"
-
-	"ingot.dev/ingot/model"
 )
 
 // The cases W1 to W14 of api.md §12, as far as the operations exist.
@@ -88,17 +86,6 @@ func TestUnknownOperation(t *testing.T) {
 		{"POST", "/healthz"},
 	} {
 		s.refused(404, "UnknownOperationException", c[0], c[1], nil)
-	}
-}
-
-// TestEveryOperationHasAHandler sends what each operation can say no to.
-func TestEveryOperationHasAHandler(t *testing.T) {
-	s := start(t)
-	for _, route := range model.Routes {
-		path := strings.Replace(route.Path, "{resourceArn}", "none", 1)
-		if a := s.call(route.Method, path, nil); a.Status >= 500 {
-			t.Errorf("%s = %d %s: %s", route.Operation, a.Status, a.exception(), a.message())
-		}
 	}
 }
 
