@@ -7,6 +7,16 @@
 // on. An engine repeats the step that was in flight, so actions are idempotent:
 // they look for what they are about to make.
 //
+// The port has no retries and no groups that let every branch finish: both are
+// a few lines of a Function. An attempt is a step with a name of its own, and
+// the pause before it a Wait that nobody answers, so that observers see each
+// and a restart loses neither. A branch that must not end the others keeps its
+// error and returns nil.
+//
+// A run goes on with the function that it began with. A function whose calls
+// change gets another version, the end of its name as in "image@2"; the older
+// one may stay registered beside it until its runs have ended.
+//
 // Two engines implement the port: flow/journal (SQLite, the default) and, in
 // larger installations, Temporal. flow/flowtest is the suite both pass.
 package flow
@@ -44,6 +54,9 @@ var (
 	// ErrInterrupted is what an action returns when its context ended because
 	// the engine is closing: nothing is journalled, the step runs again.
 	ErrInterrupted = errors.New("the engine is closing")
+	// ErrStopped is why an open run does not go on: the function that it began
+	// with is not registered, has changed, or breaks the rules of the port.
+	ErrStopped = errors.New("the run was stopped")
 )
 
 // Error is a step's failure as the journal keeps it. Kind lets a function tell
@@ -58,7 +71,9 @@ type Error struct {
 func (e *Error) Error() string { return e.Message }
 
 // Engine runs functions durably. Start is idempotent by id, across restarts;
-// an id that ended stays ended. Open runs go on when the engine is opened.
+// an id that ended stays ended, for as long as the engine keeps ended runs. Open
+// runs go on when the engine is opened, in one process at a time. Cancel of a
+// run with ErrStopped ends it at once: nothing is left that could clean up.
 type Engine interface {
 	Start(ctx context.Context, id, function string, in any) error
 	Signal(ctx context.Context, id, name string, value any) error

@@ -3,14 +3,15 @@
 //	func TestMain(m *testing.M) { os.Exit(flowtest.Main(m, suite)) }
 //	func TestEngine(t *testing.T) { flowtest.Run(t, suite) }
 //
-// A test stops the engine in each step of one function and starts another on
-// the same store, as a server is restarted: in order, without grace, and, in a
-// process of its own, by kill -9.
+// One function has everything that a function can have (example.go). Before and
+// after each of its calls, and at the beginning and the end of each action, is a
+// point (point.go). The suite cancels the run at each point, kills its process
+// there with kill -9 (kill.go), and does both; then another engine goes on with
+// the same store. Random functions, killed at random points, are in random.go.
 package flowtest
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -39,104 +40,40 @@ type Suite struct {
 // limit bounds whatever a test waits for.
 const limit = 30 * time.Second
 
-// The function of the suite: a step, a group of two branches of which the
-// second has two steps, a wait, a failing step, and detached clean-up. What its
-// steps do is a line in the file "effects": the world outside of the engine.
-var allSteps = []string{"one", "left", "right:1", "right:2", "fail", "tidy"}
-
-// outcome is what the function publishes at its end.
-type outcome struct {
-	One, Left, Right string
-	Answer           string
-	Failure          string // of the step fail, with its kind
+// effects is the world outside of the engine: lines of a file.
+type effects struct {
+	path string
+	mu   sync.Mutex
 }
 
-func example(ctx flow.Context, _ json.RawMessage) error {
-	var o outcome
-	err := work(ctx, &o)
-	return errors.Join(err, ctx.Detached(func(ctx flow.Context) error {
-		if err != nil && !errors.Is(err, flow.ErrCancelled) {
-			return nil
-		}
-		return ctx.Step("tidy", "", o, nil)
-	}))
+func newEffects(dir string) *effects { return &effects{path: filepath.Join(dir, "effects")} }
+
+// add writes a line.
+func (e *effects) add(line string) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.write(line)
 }
 
-func work(ctx flow.Context, o *outcome) error {
-	if err := ctx.Step("one", "", nil, &o.One); err != nil {
-		return err
-	}
-	err := ctx.Group(
-		func(ctx flow.Context) error { return ctx.Step("left", "", o.One, &o.Left) },
-		func(ctx flow.Context) error {
-			if err := ctx.Step("right:1", "", nil, nil); err != nil {
-				return err
-			}
-			return ctx.Step("right:2", "", nil, &o.Right)
-		})
+// make writes a line that is not there: what an action does that is
+// idempotent by name.
+func (e *effects) make(line string) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	lines, err := e.lines()
 	if err != nil {
 		return err
 	}
-	if err := ctx.Wait("answer", time.Hour, &o.Answer); err != nil {
-		return err
-	}
-	err = ctx.Step("fail", "", nil, nil)
-	var failed *flow.Error
-	if !errors.As(err, &failed) {
-		return err
-	}
-	o.Failure = failed.Kind + ": " + failed.Message + " " + string(failed.Detail)
-	return nil
-}
-
-// world is what the actions of the example do: lines in a file. It may hold
-// one action until its context ends.
-type world struct {
-	path string
-	hold string // name of the action
-
-	mu   sync.Mutex
-	held chan struct{} // closed when the action is held
-	once sync.Once
-}
-
-func newWorld(dir, hold string) *world {
-	return &world{path: filepath.Join(dir, "effects"), hold: hold, held: make(chan struct{})}
-}
-
-func (w *world) program() Program {
-	p := Program{Functions: map[string]flow.Function{"example": example}, Actions: map[string]flow.Action{}}
-	for _, step := range allSteps {
-		action, _, _ := strings.Cut(step, ":")
-		p.Actions[action] = w.action(action)
-	}
-	return p
-}
-
-func (w *world) action(name string) flow.Action {
-	return func(ctx context.Context, in json.RawMessage) (any, error) {
-		if err := w.write(name + " begins"); err != nil {
-			return nil, err
+	for _, l := range lines {
+		if l == line {
+			return nil
 		}
-		if name == w.hold {
-			w.once.Do(func() { close(w.held) })
-			<-ctx.Done()
-			return nil, context.Cause(ctx)
-		}
-		if name == "fail" {
-			return nil, fmt.Errorf("wrapped: %w", &flow.Error{Kind: "expected", Message: "no", Detail: json.RawMessage(`[1]`)})
-		}
-		if err := w.write(name + " ends " + string(in)); err != nil {
-			return nil, err
-		}
-		return "made by " + name, nil
 	}
+	return e.write(line)
 }
 
-func (w *world) write(line string) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	f, err := os.OpenFile(w.path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+func (e *effects) write(line string) error {
+	f, err := os.OpenFile(e.path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return err
 	}
@@ -144,14 +81,28 @@ func (w *world) write(line string) error {
 	return errors.Join(err, f.Close())
 }
 
+func (e *effects) lines() ([]string, error) {
+	data, err := os.ReadFile(e.path)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	return strings.Split(strings.TrimSuffix(string(data), "\n"), "\n"), nil
+}
+
 // count is how often a line begins with text.
-func (w *world) count(t *testing.T, text string) int {
+func (e *effects) count(t *testing.T, text string) int {
 	t.Helper()
-	data, err := os.ReadFile(w.path)
+	lines, err := e.lines()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return strings.Count("\n"+string(data), "\n"+text)
+	n := 0
+	for _, line := range lines {
+		if strings.HasPrefix(line, text) {
+			n++
+		}
+	}
+	return n
 }
 
 // bench is an engine under test.
@@ -201,19 +152,30 @@ func (b *bench) check(err error) {
 // await waits until a run has ended and returns its error.
 func (b *bench) await(id string) error {
 	b.Helper()
+	stopped, err := awaitEnd(b.Context(), b.engine, id)
+	if stopped != nil {
+		b.Fatal(stopped)
+	}
+	return err
+}
+
+// awaitEnd waits until a run has ended and returns its error, or why it does not end.
+func awaitEnd(ctx context.Context, e flow.Engine, id string) (stopped, err error) {
 	deadline := time.After(limit)
-	for tick := time.NewTicker(2 * time.Millisecond); ; {
-		ended, err := b.engine.Result(b.Context(), id)
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		ended, err := e.Result(ctx, id)
 		switch {
 		case ended:
-			return err
+			return nil, err
 		case err != nil:
-			b.Fatalf("run %s was stopped: %v", id, err)
+			return fmt.Errorf("run %s: %w", id, err), nil
 		}
 		select {
 		case <-tick.C:
 		case <-deadline:
-			b.Fatalf("run %s has not ended within %s", id, limit)
+			return fmt.Errorf("run %s has not ended within %s", id, limit), nil
 		}
 	}
 }

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -18,123 +20,240 @@ import (
 func Run(t *testing.T, s Suite) {
 	for name, test := range map[string]func(*testing.T, Suite){
 		"complete": testComplete, "interrupt": testInterrupt, "kill": testKill, "cancel": testCancel,
-		"start": testStart, "wait": testWait, "expire": testExpire, "group": testGroup,
-		"detached": testDetached, "panic": testPanic, "changed": testChanged, "twice": testTwice,
+		"cancelKill": testCancelKill, "random": testRandom, "start": testStart, "wait": testWait,
+		"expire": testExpire, "group": testGroup, "detached": testDetached, "panic": testPanic,
+		"changed": testChanged, "version": testVersion, "twice": testTwice, "lock": testLock,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, s) })
 	}
 }
 
-// wantExample checks that the example came to its end, and that each step but
-// the one that was cut off was done once.
-func wantExample(b *bench, w *world, cut string) {
+// answer signals what the example waits for, but not the wait called
+// unanswered, unless the run has ended.
+func (b *bench) answer(unanswered string) {
 	b.Helper()
-	b.check(b.engine.Signal(b.Context(), "run", "answer", "yes"))
-	if err := b.await("run"); err != nil {
-		b.Fatalf("the run ended with %v", err)
-	}
-	for _, step := range allSteps {
-		action, _, _ := strings.Cut(step, ":")
-		want := 1
-		if action == "right" {
-			want = 2
+	for _, name := range answers {
+		if name == unanswered {
+			continue
 		}
-		if begun := w.count(b.T, action+" begins"); begun < want || !inFlight(action, cut) && begun > want {
-			b.Errorf("step %s began %d times, want %d", action, begun, want)
+		if err := b.engine.Signal(b.Context(), "run", name, "yes"); err != nil {
+			if ended, _ := b.engine.Result(b.Context(), "run"); !ended {
+				b.Fatal(err)
+			}
 		}
-	}
-	wantOutcome := `tidy ends {"One":"made by one","Left":"made by left","Right":"made by right","Answer":"yes","Failure":"expected: wrapped: no [1]"}`
-	if w.count(b.T, wantOutcome) != 1 {
-		b.Errorf("the last step was not given %s", wantOutcome)
 	}
 }
 
-// inFlight reports whether a step may have been in progress when the step cut
-// was cut off: itself, and its neighbour in the group.
-func inFlight(step, cut string) bool {
-	grouped := func(s string) bool { return s == "left" || s == "right" }
-	return step == cut || grouped(step) && grouped(cut)
+// start begins the example.
+func (b *bench) start(p Program, unanswered string) {
+	b.Helper()
+	b.open(p)
+	b.check(b.engine.Start(b.Context(), "run", "f", nil))
+	b.answer(unanswered)
+}
+
+// wantExample checks that the example came to its end, that all its effects
+// are there once, and that no step began twice but those that may have been in
+// flight when the run was disturbed at a point.
+func wantExample(b *bench, e *effects, disturbed string) {
+	b.Helper()
+	if err := b.await("run"); err != nil {
+		b.Fatalf("the run ended with %v", err)
+	}
+	if e.count(b.T, wantLast) != 1 {
+		lines, _ := e.lines()
+		b.Errorf("the last step was not given %s, but %s", wantLast, lines[len(lines)-1])
+	}
+	for _, step := range exampleSteps {
+		begun, made := e.count(b.T, "begin "+step), e.count(b.T, "made "+step)
+		if begun == 0 || made != 1 {
+			b.Errorf("step %s began %d times and had its effect %d times, want once", step, begun, made)
+		}
+		if begun > 1 && !inFlight(step, disturbed) {
+			b.Errorf("step %s began %d times, although it had ended", step, begun)
+		}
+	}
+}
+
+// inFlight reports whether a step may have been in progress at a point.
+func inFlight(step, point string) bool {
+	switch {
+	case point == "in expires": // a wait that ends by itself
+		return true
+	case concurrent(point) && concurrent(step):
+		return true
+	}
+	return point == "in "+step || point == "done "+step
+}
+
+// eachPoint runs a test for every point of the example.
+func eachPoint(t *testing.T, s Suite, test func(*bench, string)) {
+	var r recorder
+	b := newBench(t, s)
+	e := newEffects(b.dir)
+	b.start(exampleProgram(e, r.at), "")
+	wantExample(b, e, "")
+	b.close(limit)
+	points := []string{"in par-beside", "in early", "in asleep", "in expires"}
+	for _, p := range r.points {
+		if waitsAt(p) == "" {
+			points = append(points, p)
+		}
+	}
+	if len(points) < 4*len(exampleSteps) {
+		t.Fatalf("the example has %d points, want 4 for each of its %d steps", len(points), len(exampleSteps))
+	}
+	for i, p := range points {
+		if testing.Short() && i%7 != 0 { // a sample
+			continue
+		}
+		t.Run(strings.ReplaceAll(p, " ", "_"), func(t *testing.T) {
+			t.Parallel() // they wait for the disk
+			test(newBench(t, s), p)
+		})
+	}
 }
 
 func testComplete(t *testing.T, s Suite) {
 	b := newBench(t, s)
-	w := newWorld(b.dir, "")
-	b.open(w.program())
-	b.check(b.engine.Start(t.Context(), "run", "example", nil))
-	wantExample(b, w, "")
+	e := newEffects(b.dir)
+	b.start(exampleProgram(e, func(string) {}), "")
+	wantExample(b, e, "")
 }
 
-func eachAction(t *testing.T, test func(*testing.T, string)) {
-	for _, action := range []string{"one", "left", "right", "fail", "tidy"} {
-		t.Run(action, func(t *testing.T) { test(t, action) })
+// testKill kills the process at each point, and goes on.
+func testKill(t *testing.T, s Suite) {
+	eachPoint(t, s, func(b *bench, point string) {
+		b.mustKill(order{Dir: b.dir, Point: point})
+		e := newEffects(b.dir)
+		b.start(exampleProgram(e, func(string) {}), "")
+		wantExample(b, e, point)
+	})
+}
+
+// testCancel cancels the run at each point. Clean-up runs; nothing else begins.
+func testCancel(t *testing.T, s Suite) {
+	eachPoint(t, s, func(b *bench, point string) {
+		e := newEffects(b.dir)
+		var once sync.Once
+		b.start(exampleProgram(e, func(at string) {
+			if at != point {
+				return
+			}
+			once.Do(func() {
+				if err := errors.Join(b.engine.Cancel(b.Context(), "run"), e.add("cancelled")); err != nil {
+					b.Error(err)
+				}
+			})
+		}), waitsAt(point))
+		if point == "after last" || point == "done last" || isTidy(point) { // too late
+			wantExample(b, e, "")
+			return
+		}
+		wantCancelled(b, e)
+		lines, err := e.lines()
+		b.check(err)
+		for _, line := range lines[slices.Index(lines, "cancelled")+1:] {
+			step, begins := strings.CutPrefix(line, "begin ")
+			if begins && !isTidy(step) && !(concurrent(step) && concurrent(point)) {
+				b.Errorf("step %s began after the cancellation", step)
+			}
+		}
+	})
+}
+
+// isTidy reports whether a step or a point is of the clean-up.
+func isTidy(name string) bool { return strings.Contains(name, "tidy:") }
+
+func wantCancelled(b *bench, e *effects) {
+	b.Helper()
+	if err := b.await("run"); !errors.Is(err, flow.ErrCancelled) {
+		b.Errorf("the run ended with %v, want %v", err, flow.ErrCancelled)
+	}
+	for _, step := range []string{"tidy:first", "tidy:beside", "tidy:last"} {
+		if n := e.count(b.T, "made "+step); n != 1 {
+			b.Errorf("%s of the clean-up was made %d times, want once", step, n)
+		}
+	}
+	b.check(b.engine.Cancel(b.Context(), "run")) // does nothing any more
+}
+
+// testCancelKill cancels the run at each point, and the process dies before
+// the run can do anything about it.
+func testCancelKill(t *testing.T, s Suite) {
+	eachPoint(t, s, func(b *bench, point string) {
+		b.mustKill(order{Dir: b.dir, Point: point, Cancel: true})
+		e := newEffects(b.dir)
+		before := e.count(b.T, "begin ") - e.count(b.T, "begin tidy")
+		b.open(exampleProgram(e, func(string) {}))
+		if point == "after last" || isTidy(point) { // too late
+			wantExample(b, e, point)
+			return
+		}
+		wantCancelled(b, e)
+		if after := e.count(b.T, "begin ") - e.count(b.T, "begin tidy"); after != before {
+			b.Errorf("%d steps began after the cancellation", after-before)
+		}
+	})
+}
+
+// testInterrupt closes the engine inside of each step, with and without grace.
+func testInterrupt(t *testing.T, s Suite) {
+	for _, step := range exampleSteps {
+		t.Run(step, func(t *testing.T) {
+			for _, grace := range []time.Duration{limit, 0} {
+				b := newBench(t, s)
+				e := newEffects(b.dir)
+				held := make(chan struct{})
+				p := exampleProgram(e, func(string) {})
+				for name, action := range p.Actions {
+					p.Actions[name] = holding(action, step, held)
+				}
+				b.start(p, "")
+				b.receive(held, "step "+step)
+				b.close(grace)
+				b.start(exampleProgram(e, func(string) {}), "")
+				wantExample(b, e, "in "+step)
+				b.close(limit)
+			}
+		})
 	}
 }
 
-// testInterrupt stops the engine while an action runs, with and without grace.
-func testInterrupt(t *testing.T, s Suite) {
-	eachAction(t, func(t *testing.T, action string) {
-		for _, grace := range []time.Duration{limit, 0} {
-			b := newBench(t, s)
-			w := newWorld(b.dir, action)
-			b.open(w.program())
-			b.check(b.engine.Start(t.Context(), "run", "example", nil))
-			b.check(b.engine.Signal(t.Context(), "run", "answer", "yes"))
-			b.receive(w.held, "step "+action)
-			b.close(grace)
-			b.open(newWorld(b.dir, "").program())
-			wantExample(b, w, action)
-			b.close(limit)
+// holding holds an action in a step until its context ends.
+func holding(action flow.Action, step string, held chan<- struct{}) flow.Action {
+	return func(ctx context.Context, in json.RawMessage) (any, error) {
+		var t task
+		if err := json.Unmarshal(in, &t); err != nil {
+			return nil, err
 		}
-	})
-}
-
-// testCancel cancels the run in each step. Clean-up runs, nothing else begins.
-func testCancel(t *testing.T, s Suite) {
-	eachAction(t, func(t *testing.T, action string) {
-		if action == "tidy" {
-			t.Skip("clean-up is not cancelled")
+		if t.Name != step {
+			return action(ctx, in)
 		}
-		for _, restart := range []bool{false, true} {
-			b := newBench(t, s)
-			w := newWorld(b.dir, action)
-			b.open(w.program())
-			b.check(b.engine.Start(t.Context(), "run", "example", nil))
-			b.check(b.engine.Signal(t.Context(), "run", "answer", "yes"))
-			b.receive(w.held, "step "+action)
-			b.check(b.engine.Cancel(t.Context(), "run"))
-			if restart {
-				b.close(0)
-				b.open(newWorld(b.dir, "").program())
-			}
-			if err := b.await("run"); !errors.Is(err, flow.ErrCancelled) {
-				t.Errorf("the run ended with %v, want %v", err, flow.ErrCancelled)
-			}
-			if n := w.count(t, "tidy ends"); n != 1 {
-				t.Errorf("the clean-up ran %d times, want once", n)
-			}
-			b.check(b.engine.Cancel(t.Context(), "run")) // does nothing any more
-			b.close(limit)
-		}
-	})
+		close(held)
+		<-ctx.Done()
+		return nil, context.Cause(ctx)
+	}
 }
 
 // testStart: an id is one run, for ever.
 func testStart(t *testing.T, s Suite) {
 	b := newBench(t, s)
-	w := newWorld(b.dir, "")
-	b.open(w.program())
+	e := newEffects(b.dir)
+	p := exampleProgram(e, func(string) {})
+	b.start(p, "")
 	for range 3 {
-		b.check(b.engine.Start(t.Context(), "run", "example", nil))
+		b.check(b.engine.Start(t.Context(), "run", "f", nil))
 	}
-	wantExample(b, w, "")
-	b.check(b.engine.Start(t.Context(), "run", "example", nil))
+	wantExample(b, e, "")
+	b.check(b.engine.Start(t.Context(), "run", "f", nil))
 	b.close(limit)
-	b.open(w.program())
-	b.check(b.engine.Start(t.Context(), "run", "example", nil))
+	b.open(p)
+	b.check(b.engine.Start(t.Context(), "run", "f", nil))
 	if ended, err := b.engine.Result(t.Context(), "run"); !ended || err != nil {
 		t.Errorf("after its end and a restart Result is %t, %v", ended, err)
 	}
-	if n := w.count(t, "one begins"); n != 1 {
+	if n := e.count(t, "begin one"); n != 1 {
 		t.Errorf("the first step began %d times, want once", n)
 	}
 	if err := b.engine.Start(t.Context(), "other", "unknown", nil); err == nil {
@@ -315,6 +434,64 @@ func testChanged(t *testing.T, s Suite) {
 	first = "b"
 	b.open(p)
 	b.wantStopped("run", "step b", "step a")
+	b.check(b.engine.Cancel(t.Context(), "run"))
+	if err := b.await("run"); !errors.Is(err, flow.ErrCancelled) {
+		t.Errorf("a stopped run that was cancelled ended with %v, want %v", err, flow.ErrCancelled)
+	}
+}
+
+// testVersion: a run goes on with the function that it began with, as long as
+// that is registered; without it, it is stopped, and can only be cancelled.
+func testVersion(t *testing.T, s Suite) {
+	b := newBench(t, s)
+	held := make(chan struct{})
+	p := Program{
+		Functions: map[string]flow.Function{"f@1": watch(func(ctx flow.Context) error { return ctx.Step("one", "", nil, nil) }, func(string) {})},
+		Actions: map[string]flow.Action{"two": noop, "one": func(ctx context.Context, _ json.RawMessage) (any, error) {
+			close(held)
+			<-ctx.Done()
+			return nil, context.Cause(ctx)
+		}},
+	}
+	b.open(p)
+	b.check(b.engine.Start(t.Context(), "run", "f@1", nil))
+	b.check(b.engine.Start(t.Context(), "other", "f@1", nil))
+	b.receive(held, "the step")
+	b.close(0)
+
+	second := func(ctx flow.Context) error { return ctx.Step("two", "", nil, nil) }
+	p.Functions, p.Actions["one"] = map[string]flow.Function{"f@2": watch(second, func(string) {})}, noop
+	old := p.Functions
+	b.open(p)
+	b.check(b.engine.Start(t.Context(), "new", "f@2", nil))
+	b.check(b.await("new"))
+	b.wantStopped("run", "f@1", "f@2")
+	b.check(b.engine.Cancel(t.Context(), "run"))
+	if err := b.await("run"); !errors.Is(err, flow.ErrCancelled) {
+		t.Errorf("a stopped run that was cancelled ended with %v, want %v", err, flow.ErrCancelled)
+	}
+	b.close(limit)
+
+	old["f@1"] = watch(func(ctx flow.Context) error { return ctx.Step("one", "", nil, nil) }, func(string) {})
+	b.open(p)
+	b.check(b.await("other"))
+}
+
+// testLock: while an engine has a store, no other opens it, in this process or
+// in another; one that was killed is in nobody's way.
+func testLock(t *testing.T, s Suite) {
+	b := newBench(t, s)
+	e := newEffects(b.dir)
+	b.mustKill(order{Dir: b.dir, Point: "in one"})
+	b.start(exampleProgram(e, func(string) {}), "asleep")
+	if engine, end, err := s.Open(b.dir, Program{}); err == nil {
+		t.Errorf("a second engine has opened the store (%v)", errors.Join(engine.Close(t.Context()), end()))
+	}
+	if killed, err := (order{Dir: b.dir, Point: "after last"}).obey(t.Context()); killed || err == nil {
+		t.Errorf("another process has opened the store: killed %t, %v", killed, err)
+	}
+	b.check(b.engine.Signal(t.Context(), "run", "asleep", "yes"))
+	wantExample(b, e, "in one")
 }
 
 // testTwice: names are unique in a run.
@@ -337,6 +514,9 @@ func (b *bench) wantStopped(id string, words ...string) {
 			b.Fatalf("run %s ended with %v, want it stopped", id, err)
 		}
 		if err != nil {
+			if !errors.Is(err, flow.ErrStopped) {
+				b.Errorf("the run was stopped because %v, want %v", err, flow.ErrStopped)
+			}
 			for _, word := range words {
 				if !strings.Contains(err.Error(), word) {
 					b.Errorf("the run was stopped because %q, want %q in it", err, word)

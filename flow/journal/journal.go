@@ -18,6 +18,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -29,8 +31,10 @@ type Engine struct {
 	Now   func() time.Time // for deadlines
 	Log   *slog.Logger
 	Retry time.Duration // pause before progress that could not be saved is saved again
+	Keep  time.Duration // how long the outcome of an ended run is kept, and its id never runs again
 
 	store     store
+	lock      *os.File // held while open; nil for a database in memory
 	functions map[string]flow.Function
 	actions   map[string]flow.Action
 
@@ -50,7 +54,7 @@ var _ flow.Engine = (*Engine)(nil)
 func New(db *sql.DB) *Engine {
 	ctx, interrupt := context.WithCancelCause(context.Background())
 	return &Engine{
-		Now: time.Now, Log: slog.Default(), Retry: 5 * time.Second,
+		Now: time.Now, Log: slog.Default(), Retry: 5 * time.Second, Keep: 90 * 24 * time.Hour,
 		store:     store{db: db},
 		functions: map[string]flow.Function{}, actions: map[string]flow.Action{},
 		ctx: ctx, interrupt: interrupt,
@@ -64,8 +68,12 @@ func (e *Engine) Function(name string, f flow.Function) { e.functions[name] = f 
 // Action registers an action. It must be called before Open.
 func (e *Engine) Action(name string, a flow.Action) { e.actions[name] = a }
 
-// Open brings the tables up to date and goes on with every open run.
-func (e *Engine) Open(ctx context.Context) error {
+// Open brings the tables up to date and goes on with every open run. It is
+// refused while another engine has the file open.
+func (e *Engine) Open(ctx context.Context) (err error) {
+	if e.lock, err = lockFile(ctx, e.store.db); err != nil {
+		return err
+	}
 	if err := e.store.migrate(ctx); err != nil {
 		return fmt.Errorf("preparing the journal: %w", err)
 	}
@@ -90,9 +98,12 @@ func (e *Engine) Start(ctx context.Context, id, function string, in any) error {
 	if e.functions[function] == nil {
 		return fmt.Errorf("starting run %s: no function %q is registered", id, function)
 	}
-	input, err := json.Marshal(in)
+	input, err := encode("input", in)
 	if err != nil {
-		return fmt.Errorf("starting run %s: encoding its input: %w", id, err)
+		return fmt.Errorf("starting run %s: %w", id, err)
+	}
+	if !e.isOpen() {
+		return fmt.Errorf("starting run %s: %w", id, flow.ErrInterrupted)
 	}
 	if err := e.store.create(ctx, id, function, input, e.Now()); err != nil {
 		return err
@@ -108,10 +119,8 @@ func (e *Engine) resume(ctx context.Context, id string) error {
 	}
 	record, err := e.store.load(ctx, id)
 	if err == nil && !record.ended && e.functions[record.function] == nil {
-		err = fmt.Errorf("resuming run %s: no function %q is registered", id, record.function)
-		e.Log.Error("a run cannot go on", "run", id, "error", err)
-		e.release(r, err)
-		return nil // one run of an unknown kind must not keep the others from going on
+		r.stop(e.unknown(record.function))
+		return nil // one run of an unknown function must not keep the others from going on
 	}
 	if err != nil || record.ended {
 		e.release(r, nil)
@@ -120,6 +129,17 @@ func (e *Engine) resume(ctx context.Context, id string) error {
 	r.begin(record)
 	go r.execute(e.functions[record.function], record.input)
 	return nil
+}
+
+// unknown says why a run of a function cannot go on in this program.
+func (e *Engine) unknown(function string) error {
+	name, _, _ := strings.Cut(function, "@")
+	for have := range e.functions {
+		if base, _, _ := strings.Cut(have, "@"); base == name {
+			return fmt.Errorf("%w: it began with function %s, and this program has %s; the program that began it can end it, or cancel it", flow.ErrStopped, function, have)
+		}
+	}
+	return fmt.Errorf("%w: it began with function %s, which this program does not have", flow.ErrStopped, function)
 }
 
 // claim makes the one run of an id in this process; nil if there is one.
@@ -151,24 +171,34 @@ func (e *Engine) release(r *run, why error) {
 	e.running.Done()
 }
 
-func (e *Engine) find(id string) *run {
+// find returns the run in progress, or why it was stopped.
+func (e *Engine) find(id string) (r *run, stopped error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.runs[id]
+	return e.runs[id], e.stopped[id]
+}
+
+func (e *Engine) isOpen() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.open
 }
 
 // Signal answers the Wait of that name, now or when the run comes to it. The
 // same value again does nothing; another one, or one after the wait is over, is
 // an error.
 func (e *Engine) Signal(ctx context.Context, id, name string, value any) error {
-	data, err := json.Marshal(value)
+	data, err := encode("value", value)
+	if err == nil && !e.isOpen() {
+		err = flow.ErrInterrupted
+	}
 	if err != nil {
 		return fmt.Errorf("signalling %s to run %s: %w", name, id, err)
 	}
 	if err := e.store.signal(ctx, id, name, data); err != nil {
 		return fmt.Errorf("signalling %s to run %s: %w", name, id, err)
 	}
-	if r := e.find(id); r != nil {
+	if r, _ := e.find(id); r != nil {
 		r.wake()
 	}
 	return nil
@@ -176,14 +206,32 @@ func (e *Engine) Signal(ctx context.Context, id, name string, value any) error {
 
 // Cancel ends the context of what the run does now and answers
 // flow.ErrCancelled to all it asks for after, Detached calls aside. A run that
-// has ended is left alone.
+// was stopped ends at once; one that has ended is left alone.
 func (e *Engine) Cancel(ctx context.Context, id string) error {
+	if !e.isOpen() {
+		return fmt.Errorf("cancelling run %s: %w", id, flow.ErrInterrupted)
+	}
 	if err := e.store.cancel(ctx, id); err != nil {
 		return fmt.Errorf("cancelling run %s: %w", id, err)
 	}
-	if r := e.find(id); r != nil {
+	r, stopped := e.find(id)
+	switch {
+	case r != nil:
 		r.cancel(flow.ErrCancelled)
+	case stopped != nil:
+		return e.abandon(id)
 	}
+	return nil
+}
+
+// abandon ends a run that was stopped as if it had returned flow.ErrCancelled.
+func (e *Engine) abandon(id string) error {
+	if err := e.store.end(id, outcomeOf(flow.ErrCancelled), e.Now(), e.Keep); err != nil {
+		return fmt.Errorf("cancelling run %s: %w", id, err)
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.stopped, id)
 	return nil
 }
 
@@ -198,9 +246,8 @@ func (e *Engine) Result(ctx context.Context, id string) (ended bool, err error) 
 	if record.ended {
 		return true, record.outcome()
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return false, e.stopped[id]
+	_, stopped := e.find(id)
+	return false, stopped
 }
 
 // State decodes what a run published last into out, and reports whether it has
@@ -233,6 +280,10 @@ func (e *Engine) Close(ctx context.Context) error {
 		err = fmt.Errorf("closing the engine: %d runs are still busy: %w", e.busy(), ctx.Err())
 	}
 	e.store.close()
+	if e.lock != nil {
+		err = errors.Join(err, e.lock.Close())
+		e.lock = nil
+	}
 	return err
 }
 
@@ -252,15 +303,15 @@ func outcomeOf(err error) *flow.Error {
 		return &flow.Error{Kind: kindCancelled, Message: err.Error()}
 	case errors.As(err, &failure):
 		kept := *failure
-		kept.Message = err.Error()
+		kept.Message = shorten(err.Error())
 		return &kept
 	}
-	return &flow.Error{Message: err.Error()}
+	return &flow.Error{Message: shorten(err.Error())}
 }
 
 // Kinds of flow.Error that this engine sets and recognises.
 const (
-	kindCancelled = "cancelled"
-	kindTimeout   = "timeout"
+	kindCancelled = "flow: cancelled"
+	kindTimeout   = "flow: timeout"
 	kindPanic     = "panic"
 )

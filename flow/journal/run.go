@@ -60,7 +60,7 @@ func (r *run) execute(f flow.Function, in json.RawMessage) {
 		r.stop(halted)
 		return
 	}
-	if interrupted := r.save("its end", func() error { return r.engine.store.end(r.id, outcomeOf(err), r.engine.Now()) }); interrupted != nil {
+	if interrupted := r.save("its end", func() error { return r.engine.store.end(r.id, outcomeOf(err), r.engine.Now(), r.engine.Keep) }); interrupted != nil {
 		r.stop(interrupted)
 		return
 	}
@@ -131,7 +131,7 @@ func (s *scope) ask(kind, name string) (position string, ev event, err error) {
 	}
 	if key := kind + " " + name; kind != kindState {
 		if r.names[key] {
-			r.halted = fmt.Errorf("run %s asks for %s twice: names are unique in a run", r.id, key)
+			r.halted = fmt.Errorf("%w: it asks for %s twice, and names are unique in a run", flow.ErrStopped, key)
 			return position, ev, r.halted
 		}
 		r.names[key] = true
@@ -139,8 +139,8 @@ func (s *scope) ask(kind, name string) (position string, ev event, err error) {
 	ev, known := r.events[position]
 	switch {
 	case known && (ev.kind != kind || ev.name != name):
-		r.halted = fmt.Errorf("run %s asks for %s %s at %s, where its journal has %s %s: its function has changed since it began, or depends on something outside of the run",
-			r.id, kind, name, position, ev.kind, ev.name)
+		r.halted = fmt.Errorf("%w: it asks for %s %s at %s, where its journal has %s %s: its function has changed since it began, or depends on something outside of the run",
+			flow.ErrStopped, kind, name, position, ev.kind, ev.name)
 		return position, ev, r.halted
 	case known && ev.done:
 		return position, ev, nil
@@ -163,21 +163,42 @@ func (s *scope) ended() error {
 	return nil
 }
 
-// Step implements flow.Context.
-func (s *scope) Step(name, _ string, in, out any) error {
-	position, ev, err := s.ask(kindStep, name)
+// errBranchFailed ends the other branches of a group.
+var errBranchFailed = errors.New("another branch of the group failed")
+
+// once answers a call from the journal. What is not there yet do does, and
+// journals. That a call was cut off by another branch is journalled, too: in a
+// replay it might come to its end, and its branch would go on differently. Of a
+// run that is cancelled the run itself is marked.
+func (s *scope) once(kind, name string, out any, do func(position string, ev event) (event, error)) error {
+	position, ev, err := s.ask(kind, name)
+	if err == nil && !ev.done {
+		ev, err = do(position, ev)
+	}
+	if errors.Is(err, flow.ErrCancelled) && errors.Is(context.Cause(s.ctx), errBranchFailed) {
+		ev.done, ev.output = true, nil
+		ev.err = encodeError(name, &flow.Error{Kind: kindCancelled, Message: err.Error()})
+		err = s.put(position, ev)
+	}
 	if err != nil {
 		return err
 	}
-	if !ev.done {
-		if ev, err = s.perform(ev, in); err != nil {
-			return err
-		}
-		if err := s.keep(ev, func() error { return s.run.engine.store.put(s.run.id, position, ev) }); err != nil {
-			return err
-		}
-	}
 	return ev.result(out)
+}
+
+func (s *scope) put(position string, ev event) error {
+	return s.keep(ev, func() error { return s.run.engine.store.put(s.run.id, position, ev) })
+}
+
+// Step implements flow.Context.
+func (s *scope) Step(name, _ string, in, out any) error {
+	return s.once(kindStep, name, out, func(position string, ev event) (event, error) {
+		ev, err := s.perform(ev, in)
+		if err != nil {
+			return ev, err
+		}
+		return ev, s.put(position, ev)
+	})
 }
 
 // perform does a step's work and returns the event to journal. An error means
@@ -186,17 +207,17 @@ func (s *scope) perform(ev event, in any) (event, error) {
 	action, _, _ := strings.Cut(ev.name, ":")
 	do := s.run.engine.actions[action]
 	if do == nil {
-		return ev, s.run.halt(fmt.Errorf("run %s: step %s: no action %q is registered", s.run.id, ev.name, action))
+		return ev, s.run.halt(fmt.Errorf("%w: step %s: no action %q is registered", flow.ErrStopped, ev.name, action))
 	}
 	input, err := json.Marshal(in)
 	if err != nil {
-		return ev, s.run.halt(fmt.Errorf("run %s: step %s: encoding its input: %w", s.run.id, ev.name, err))
+		return ev, s.run.halt(fmt.Errorf("%w: step %s: encoding its input: %w", flow.ErrStopped, ev.name, err))
 	}
 	var out any
 	err = guard(func() (err error) { out, err = do(s.ctx, input); return err })
 	switch {
 	case err == nil:
-		ev.output, err = encodeOutput(out)
+		ev.output, err = encode("output", out)
 	case s.run.engine.ctx.Err() != nil || errors.Is(err, flow.ErrInterrupted):
 		return ev, s.run.halt(flow.ErrInterrupted)
 	case s.ctx.Err() != nil:
@@ -209,9 +230,10 @@ func (s *scope) perform(ev event, in any) (event, error) {
 	return ev, nil
 }
 
-// keep journals an event. Unless it returns nil the run has halted.
-func (s *scope) keep(ev event, write func() error) error {
-	if err := s.run.save(ev.kind+" "+ev.name, write); err != nil {
+// keep reads or writes the journal for an event. Unless it returns nil the run
+// has halted.
+func (s *scope) keep(ev event, use func() error) error {
+	if err := s.run.save(ev.kind+" "+ev.name, use); err != nil {
 		return s.run.halt(err)
 	}
 	return nil
@@ -225,7 +247,7 @@ func (r *run) save(what string, write func() error) error {
 		if err == nil || errors.Is(err, flow.ErrInterrupted) {
 			return err
 		}
-		r.engine.Log.Error("a run waits: its progress could not be saved; trying again", "run", r.id, "what", what, "error", err)
+		r.engine.Log.Error("a run waits: its journal cannot be used; trying again", "run", r.id, "what", what, "error", err)
 		select {
 		case <-time.After(r.engine.Retry):
 		case <-r.engine.ctx.Done():
@@ -245,80 +267,77 @@ func guard(f func() error) (err error) {
 	return f()
 }
 
-func encodeOutput(out any) ([]byte, error) {
-	data, err := json.Marshal(out)
+// encode bounds what is journalled. what names it.
+func encode(what string, v any) ([]byte, error) {
+	data, err := json.Marshal(v)
 	if err != nil {
-		return nil, fmt.Errorf("encoding the output: %w", err)
+		return nil, fmt.Errorf("encoding the %s: %w", what, err)
 	}
 	if len(data) > maxOutput {
-		return nil, fmt.Errorf("the output has %d bytes, at most %d can be journalled", len(data), maxOutput)
+		return nil, fmt.Errorf("the %s has %d bytes, at most %d can be journalled", what, len(data), maxOutput)
 	}
 	return data, nil
 }
 
-// encodeError keeps the kind and detail that the action attached.
+// encodeError keeps the kind and detail that the action attached, as far as
+// they are JSON and not too large.
 func encodeError(step string, err error) []byte {
-	kept := flow.Error{Step: step, Message: err.Error()}
+	kept := flow.Error{Step: step, Message: shorten(err.Error())}
 	var attached *flow.Error
 	if errors.As(err, &attached) {
 		kept.Kind, kept.Detail = attached.Kind, attached.Detail
 	}
 	data, err := json.Marshal(kept)
-	if err != nil { // a Detail that is not JSON
+	if err != nil || len(data) > maxOutput {
 		kept.Detail = nil
 		data, _ = json.Marshal(kept) // strings only
 	}
 	return data
 }
 
-// Wait implements flow.Context.
-func (s *scope) Wait(name string, timeout time.Duration, out any) error {
-	position, ev, err := s.ask(kindWait, name)
-	if err != nil {
-		return err
+// maxMessage bounds the text of an error, in bytes.
+const maxMessage = 64 << 10
+
+func shorten(text string) string {
+	if len(text) <= maxMessage {
+		return text
 	}
-	if !ev.done {
-		if ev, err = s.await(position, ev, timeout); err != nil {
-			return err
-		}
-	}
-	return ev.result(out)
+	return strings.ToValidUTF8(text[:maxMessage], "") + "…"
 }
 
-// await journals the deadline, then the answer or its absence.
-func (s *scope) await(position string, ev event, timeout time.Duration) (event, error) {
-	r, st := s.run, &s.run.engine.store
-	if ev.deadline.IsZero() {
-		ev.deadline = r.engine.Now().Add(timeout)
-		if err := s.keep(ev, func() error { return st.put(r.id, position, ev) }); err != nil {
-			return ev, err
+// Wait implements flow.Context.
+func (s *scope) Wait(name string, timeout time.Duration, out any) error {
+	return s.once(kindWait, name, out, func(position string, ev event) (event, error) {
+		if ev.deadline.IsZero() {
+			ev.deadline = s.run.engine.Now().Add(timeout)
+			if err := s.put(position, ev); err != nil {
+				return ev, err
+			}
 		}
-	}
+		return s.await(position, ev)
+	})
+}
+
+// await journals the answer, or its absence at the deadline.
+func (s *scope) await(position string, ev event) (event, error) {
+	r := s.run
 	timer := time.NewTimer(ev.deadline.Sub(r.engine.Now()))
 	defer timer.Stop()
 	for late := false; ; {
 		awake := r.awake() // before looking: a signal in between wakes us again
-		value, err := st.findSignal(context.WithoutCancel(s.ctx), r.id, ev.name)
+		value, err := s.answer(ev)
 		if err != nil {
-			return ev, r.halt(fmt.Errorf("looking for the answer to wait %s of run %s: %w", ev.name, r.id, err))
+			return ev, err
 		}
-		switch {
-		case value != nil:
+		if value != nil {
 			ev.done, ev.output = true, value
-			return ev, s.keep(ev, func() error { return st.put(r.id, position, ev) })
-		case late:
-			ev.err = encodeError(ev.name, &flow.Error{Kind: kindTimeout, Message: flow.ErrTimeout.Error()})
-			expired := false
-			err := s.keep(ev, func() (err error) { expired, err = st.expire(r.id, position, ev); return err })
-			if err != nil {
+			return ev, s.put(position, ev)
+		}
+		if late {
+			if ev, err = s.expire(position, ev); err != nil || ev.done {
 				return ev, err
 			}
-			if expired {
-				ev.done = true
-				return ev, nil
-			}
-			ev.err = nil // answered at the last moment
-			continue
+			continue // answered at the last moment
 		}
 		select {
 		case <-awake:
@@ -332,16 +351,41 @@ func (s *scope) await(position string, ev event, timeout time.Duration) (event, 
 	}
 }
 
+// answer is what was signalled for a wait, or nil.
+func (s *scope) answer(ev event) (value []byte, err error) {
+	err = s.keep(ev, func() (err error) {
+		value, err = s.run.engine.store.findSignal(s.run.id, ev.name)
+		return err
+	})
+	return value, err
+}
+
+// expire ends a wait without an answer. The event is not done if one has come.
+func (s *scope) expire(position string, ev event) (event, error) {
+	over := ev
+	over.done = true
+	over.err = encodeError(ev.name, &flow.Error{Kind: kindTimeout, Message: flow.ErrTimeout.Error()})
+	expired := false
+	err := s.keep(ev, func() (err error) {
+		expired, err = s.run.engine.store.expire(s.run.id, position, over)
+		return err
+	})
+	if expired {
+		return over, err
+	}
+	return ev, err
+}
+
 // State implements flow.Context.
 func (s *scope) State(v any) error {
-	position, ev, err := s.ask(kindState, "")
-	if err != nil || ev.done {
-		return err
-	}
-	if ev.output, err = encodeOutput(v); err != nil {
-		return s.run.halt(fmt.Errorf("run %s: publishing its state: %w", s.run.id, err))
-	}
-	return s.keep(ev, func() error { return s.run.engine.store.publish(s.run.id, position, ev) })
+	return s.once(kindState, "", nil, func(position string, ev event) (event, error) {
+		data, err := encode("state", v)
+		if err != nil {
+			return ev, s.run.halt(fmt.Errorf("%w: %w", flow.ErrStopped, err))
+		}
+		ev.done = true
+		return ev, s.keep(ev, func() error { return s.run.engine.store.publish(s.run.id, position, data) })
+	})
 }
 
 // Detached implements flow.Context.
@@ -354,15 +398,15 @@ func (s *scope) Detached(f func(flow.Context) error) error {
 // the same in a replay, their end is not.
 func (s *scope) Group(branches ...func(flow.Context) error) error {
 	at := s.take()
-	ctx, cancel := context.WithCancel(s.ctx)
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(s.ctx)
+	defer cancel(nil)
 	errs := make([]error, len(branches))
 	var wg sync.WaitGroup
 	for i, branch := range branches {
 		child := &scope{run: s.run, ctx: ctx, path: at + "." + strconv.Itoa(i) + "."}
 		wg.Go(func() {
 			if errs[i] = guard(func() error { return branch(child) }); errs[i] != nil {
-				cancel()
+				cancel(errBranchFailed)
 			}
 		})
 	}

@@ -110,7 +110,7 @@ func (s *store) close() {
 	s.mu.Unlock()
 }
 
-// save runs f, which writes a run's progress, unless the engine has closed. It
+// save runs f, which uses the journal for a run, unless the engine has closed. It
 // does not end with the run's context: what happened must be kept.
 func (s *store) save(f func(ctx context.Context) error) error {
 	s.mu.RLock()
@@ -205,14 +205,14 @@ func (s *store) put(run, position string, ev event) error {
 }
 
 // publish journals a state and makes it the run's present one.
-func (s *store) publish(run, position string, ev event) error {
+func (s *store) publish(run, position string, state []byte) error {
 	return s.save(func(ctx context.Context) error {
 		return s.transact(ctx, func(tx *sql.Tx) error {
-			if _, err := tx.ExecContext(ctx, `UPDATE flow_run SET state = ? WHERE id = ?`, ev.output, run); err != nil {
+			if _, err := tx.ExecContext(ctx, `UPDATE flow_run SET state = ? WHERE id = ?`, state, run); err != nil {
 				return err
 			}
-			_, err := tx.ExecContext(ctx, `INSERT INTO flow_event (run, position, kind, name, done) VALUES (?, ?, ?, ?, 1)`,
-				run, position, ev.kind, ev.name)
+			_, err := tx.ExecContext(ctx, `INSERT INTO flow_event (run, position, kind, name, done) VALUES (?, ?, ?, '', 1)`,
+				run, position, kindState)
 			return err
 		})
 	})
@@ -236,11 +236,14 @@ func (s *store) expire(run, position string, ev event) (expired bool, err error)
 }
 
 // findSignal returns the value signalled under a name, or nil.
-func (s *store) findSignal(ctx context.Context, run, name string) (value []byte, err error) {
-	err = s.db.QueryRowContext(ctx, `SELECT value FROM flow_signal WHERE run = ? AND name = ?`, run, name).Scan(&value)
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil, nil
-	}
+func (s *store) findSignal(run, name string) (value []byte, err error) {
+	err = s.save(func(ctx context.Context) error {
+		err := s.db.QueryRowContext(ctx, `SELECT value FROM flow_signal WHERE run = ? AND name = ?`, run, name).Scan(&value)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
+		return err
+	})
 	return value, err
 }
 
@@ -276,8 +279,12 @@ func (s *store) cancel(ctx context.Context, run string) error {
 	})
 }
 
-// end closes a run and drops its steps: only the outcome is asked for again.
-func (s *store) end(run string, outcome *flow.Error, now time.Time) error {
+// maxForgotten bounds how many old runs are forgotten with the end of one.
+const maxForgotten = 100
+
+// end closes a run and drops its steps: only the outcome is asked for again. It
+// also forgets runs that ended longer ago than keep.
+func (s *store) end(run string, outcome *flow.Error, now time.Time, keep time.Duration) error {
 	text := ""
 	if outcome != nil {
 		data, err := json.Marshal(outcome)
@@ -293,7 +300,11 @@ func (s *store) end(run string, outcome *flow.Error, now time.Time) error {
 					return err
 				}
 			}
-			_, err := tx.ExecContext(ctx, `UPDATE flow_run SET ended = ?, outcome = ? WHERE id = ?`, format(now), text, run)
+			if _, err := tx.ExecContext(ctx, `UPDATE flow_run SET ended = ?, outcome = ? WHERE id = ?`, format(now), text, run); err != nil {
+				return err
+			}
+			_, err := tx.ExecContext(ctx, `DELETE FROM flow_run WHERE id IN (SELECT id FROM flow_run WHERE ended < ? ORDER BY ended LIMIT ?)`,
+				format(now.Add(-keep)), maxForgotten)
 			return err
 		})
 	})
