@@ -45,7 +45,16 @@ func openDB(dir, synchronous string) (*sql.DB, error) {
 	return db, err
 }
 
-func TestMain(m *testing.M) { os.Exit(flowtest.Main(m, suite)) }
+func TestMain(m *testing.M) {
+	if os.Getenv(killDir) != "" {
+		if err := dieAtCommit(); err != nil {
+			fmt.Fprintln(os.Stderr, "the process to be killed:", err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(flowtest.Main(m, suite))
+}
 
 func TestConformance(t *testing.T) { flowtest.Run(t, suite) }
 
@@ -233,6 +242,111 @@ func TestNothingIsLeft(t *testing.T) {
 	goleak.VerifyNone(t, ignore)
 }
 
+// TestForgets: outcomes are kept for a time, and no longer.
+func TestForgets(t *testing.T) {
+	e, db := engine(t, func(flow.Context, json.RawMessage) error { return nil }, nil)
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	e.Now = func() time.Time { return now }
+	for _, id := range []string{"first", "second"} {
+		start(t, e, id)
+		await(t, e)
+		now = now.Add(24 * time.Hour)
+	}
+	now = now.Add(e.Keep - 36*time.Hour)
+	start(t, e, "third")
+	await(t, e)
+	var ids string
+	if err := db.QueryRow(`SELECT group_concat(id) FROM (SELECT id FROM flow_run ORDER BY id)`).Scan(&ids); err != nil {
+		t.Fatal(err)
+	}
+	if ids != "second,third" {
+		t.Errorf("the runs %s are kept, want second,third", ids)
+	}
+	if _, err := e.Result(t.Context(), "first"); err == nil {
+		t.Error("a forgotten run has a result")
+	}
+}
+
+// TestGroupReplaysAsItWas: a step that another branch cut off stays cut off,
+// although in the replay nothing would keep it from ending.
+func TestGroupReplaysAsItWas(t *testing.T) {
+	dir := t.TempDir()
+	db, err := openDB(dir, "FULL")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	function := func(ctx flow.Context, _ json.RawMessage) error {
+		var cut error
+		raced := ctx.Group(
+			func(ctx flow.Context) error { return ctx.Step("failing", "", nil, nil) },
+			func(ctx flow.Context) error { cut = ctx.Step("slow", "", nil, nil); return cut })
+		if raced == nil || !errors.Is(cut, flow.ErrCancelled) {
+			return fmt.Errorf("the group ended with %v, its slow branch with %v", raced, cut)
+		}
+		return ctx.Step("hold", "", nil, nil)
+	}
+	begun, held := make(chan struct{}), make(chan struct{})
+	run := func(actions map[string]flow.Action) *Engine {
+		e := New(db)
+		e.Log = slog.New(slog.DiscardHandler)
+		e.Function("f", function)
+		for name, a := range actions {
+			e.Action(name, a)
+		}
+		if err := e.Open(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		return e
+	}
+	wait := func(ctx context.Context, reached chan<- struct{}) (any, error) {
+		close(reached)
+		<-ctx.Done()
+		return nil, context.Cause(ctx)
+	}
+	e := run(map[string]flow.Action{
+		"failing": func(context.Context, json.RawMessage) (any, error) { <-begun; return nil, errors.New("no") },
+		"slow":    func(ctx context.Context, _ json.RawMessage) (any, error) { return wait(ctx, begun) },
+		"hold":    func(ctx context.Context, _ json.RawMessage) (any, error) { return wait(ctx, held) },
+	})
+	start(t, e, "run")
+	<-held
+	if err := e.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	done := func(context.Context, json.RawMessage) (any, error) { return nil, nil }
+	e = run(map[string]flow.Action{"failing": done, "slow": done, "hold": done})
+	await(t, e)
+	if ended, err := e.Result(t.Context(), "run"); !ended || err != nil {
+		t.Errorf("Result = %t, %v", ended, err)
+	}
+	if err := e.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestLargeErrorIsShortened(t *testing.T) {
+	e, db := engine(t, func(ctx flow.Context, _ json.RawMessage) error { return ctx.Step("a", "", nil, nil) },
+		map[string]flow.Action{"a": func(context.Context, json.RawMessage) (any, error) {
+			detail, _ := json.Marshal(strings.Repeat("x", maxOutput))
+			return nil, &flow.Error{Kind: "kind", Message: strings.Repeat("é", maxMessage), Detail: detail}
+		}})
+	start(t, e, "run")
+	await(t, e)
+	var size int
+	if err := db.QueryRow(`SELECT length(outcome) FROM flow_run`).Scan(&size); err != nil {
+		t.Fatal(err)
+	}
+	_, err := e.Result(t.Context(), "run")
+	var failed *flow.Error
+	if !errors.As(err, &failed) || failed.Kind != "kind" || size > 2*maxMessage {
+		t.Errorf("the outcome takes %d bytes and is %.80v", size, err)
+	}
+}
+
+var noop = map[string]flow.Action{"a": func(context.Context, json.RawMessage) (any, error) { return nil, nil }}
+
+// BenchmarkStep is a step with its entry in the journal, synced to the disk.
 func BenchmarkStep(b *testing.B) {
 	e, _ := engine(b, func(ctx flow.Context, _ json.RawMessage) error {
 		for i := range b.N {
@@ -241,8 +355,85 @@ func BenchmarkStep(b *testing.B) {
 			}
 		}
 		return nil
-	}, map[string]flow.Action{"a": func(context.Context, json.RawMessage) (any, error) { return nil, nil }})
+	}, noop)
 	b.ResetTimer()
 	start(b, e, "run")
 	await(b, e)
+}
+
+// BenchmarkReplay opens an engine that goes on with a run of 1,000 steps.
+func BenchmarkReplay(b *testing.B) {
+	benchmarkOpen(b, 1, func(ctx flow.Context, _ json.RawMessage) error {
+		for i := range 1000 {
+			if err := ctx.Step(fmt.Sprint("a:", i), "", nil, nil); err != nil {
+				return err
+			}
+		}
+		return ctx.Wait("answer", time.Hour, nil)
+	})
+}
+
+// BenchmarkOpen opens an engine with 1,000 runs that wait.
+func BenchmarkOpen(b *testing.B) {
+	benchmarkOpen(b, 1000, func(ctx flow.Context, _ json.RawMessage) error {
+		if err := ctx.Step("a", "", nil, nil); err != nil {
+			return err
+		}
+		return ctx.Wait("answer", time.Hour, nil)
+	})
+}
+
+// benchmarkOpen measures from Open until every run of f waits.
+func benchmarkOpen(b *testing.B, runs int, f flow.Function) {
+	db, err := openDB(b.TempDir(), "OFF")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer db.Close()
+	open := func() *Engine {
+		e := New(db)
+		e.Log = slog.New(slog.DiscardHandler)
+		e.Function("f", f)
+		e.Action("a", noop["a"])
+		if err := e.Open(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+		return e
+	}
+	e := open()
+	for i := range runs {
+		start(b, e, fmt.Sprint(i))
+	}
+	awaitWaits(b, e, runs)
+	for b.Loop() {
+		if err := e.Close(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+		e = open()
+		awaitWaits(b, e, runs)
+	}
+	if err := e.Close(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// awaitWaits returns when so many runs have asked for their wait.
+func awaitWaits(b *testing.B, e *Engine, runs int) {
+	for waiting := 0; waiting < runs; {
+		waiting = 0
+		e.mu.Lock()
+		for _, r := range e.runs {
+			r.mu.Lock()
+			if r.names["wait answer"] {
+				waiting++
+			}
+			r.mu.Unlock()
+		}
+		e.mu.Unlock()
+		select {
+		case <-b.Context().Done():
+			b.Fatal("the runs do not come to their wait")
+		case <-time.After(time.Millisecond):
+		}
+	}
 }
