@@ -2,6 +2,7 @@ package ingot
 
 import (
 	"fmt"
+	"math/big"
 	"regexp"
 	"strconv"
 	"strings"
@@ -193,6 +194,16 @@ func (a ARN) text(version string) string {
 		b.WriteString("/" + strconv.Itoa(a.Build))
 	}
 	return b.String()
+}
+
+// Semver is the version and build as the one number of notices, in decimal: it
+// has up to 120 bits. Source: api.md §2.4.
+func (a ARN) Semver() string {
+	n := new(big.Int)
+	for i := range a.Version.nodes {
+		n.Lsh(n, 30).Or(n, big.NewInt(int64(a.Version.Node(i))))
+	}
+	return n.Lsh(n, 30).Or(n, big.NewInt(int64(a.Build))).String()
 }
 
 // Scope is the namespace the ARN lives in.

@@ -101,3 +101,20 @@ func TestLatestVersionReferences(t *testing.T) {
 		t.Errorf("of a managed workflow (-want +got):\n%s", diff)
 	}
 }
+
+// TestSemver pins the numbers of cases G18 and RI-15.
+func TestSemver(t *testing.T) {
+	for text, want := range map[string]string{
+		"1.0.0/3":                            "1237940039285380274899124227",
+		"2.1.3/7":                            "2475880079723682057626320903",
+		"1073741823.1073741823.1073741823/1": "1329227995784915872903807059206602753",
+	} {
+		arn, err := ParseARN("arn:aws:imagebuilder:us-east-1:111122223333:image/demo/" + text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := arn.Semver(); got != want {
+			t.Errorf("%s has the semver %s, want %s", text, got, want)
+		}
+	}
+}

@@ -65,7 +65,7 @@ func ImageMayBecome(from, to model.ImageStatus) bool {
 // UpdateImage applies change to an image whose status is one of from (none
 // given: any), and moves it to the status to. It is CodeInUse when another got
 // there first. The status may stay what it is; State.Reason goes when the
-// status changes, unless change sets it.
+// status changes, unless change sets it. A change of status is told.
 func UpdateImage(ctx context.Context, tx Tx, arn ARN, from []model.ImageStatus, to model.ImageStatus, now time.Time, change func(*model.Image)) error {
 	var allowed []string
 	for _, s := range from {
@@ -73,7 +73,7 @@ func UpdateImage(ctx context.Context, tx Tx, arn ARN, from []model.ImageStatus, 
 	}
 	var was model.ImageStatus
 	var image *model.Image
-	_, err := tx.Update(ctx, arn, allowed, func(r *Record) (err error) {
+	r, err := tx.Update(ctx, arn, allowed, func(r *Record) (err error) {
 		if image, err = Decode[model.Image](*r); err != nil {
 			return err
 		}
@@ -95,7 +95,22 @@ func UpdateImage(ctx context.Context, tx Tx, arn ARN, from []model.ImageStatus, 
 	if err != nil || was == to {
 		return err
 	}
+	if err := tellImage(ctx, tx, r, image, was, now); err != nil {
+		return err
+	}
 	return endRun(ctx, tx, arn, image, was, now)
+}
+
+// tellImage tells that an image has another status than before: everybody, and
+// when its making has ended the topic of its configuration, too.
+func tellImage(ctx context.Context, tx Tx, r Record, image *model.Image, was model.ImageStatus, now time.Time) error {
+	if err := tellImageState(ctx, tx, r.ARN, was, *image.State, now); err != nil {
+		return err
+	}
+	if !IsImagePending(was) || IsImagePending(image.State.Status) {
+		return nil
+	}
+	return tellTopic(ctx, tx, r.ARN, image, r.Tags, now)
 }
 
 // putImage makes image the document of a record, with the attributes it is found by.

@@ -51,7 +51,10 @@ func CreateImage(ctx context.Context, tx Tx, amis RecipeLookup, by ARN, in Image
 	if err := putImage(&r, image); err != nil {
 		return ARN{}, err
 	}
-	return arn, tx.Create(ctx, r)
+	if err := tx.Create(ctx, r); err != nil {
+		return ARN{}, err
+	}
+	return arn, tellImageState(ctx, tx, arn, "", *image.State, now)
 }
 
 func checkImageRequest(ctx context.Context, r RecordReader, by ARN, in ImageRequest) error {

@@ -55,7 +55,10 @@ func CountFailedRun(ctx context.Context, tx Tx, pipeline ARN, now time.Time) err
 	if err != nil || disabled == 0 {
 		return err
 	}
-	return tx.DeleteDue(ctx, pipeline)
+	if err := tx.DeleteDue(ctx, pipeline); err != nil {
+		return err
+	}
+	return TellPipelineDisabled(ctx, tx, pipeline, disabled, now)
 }
 
 // updateCount lets change alter a pipeline that counts its failures; change

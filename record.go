@@ -150,6 +150,7 @@ type Tx interface {
 	LifecycleWriter
 	ScheduleWriter
 	DependencyWriter
+	MessageWriter
 	TokenStore
 }
 
@@ -158,6 +159,7 @@ type Store interface {
 	Reader
 	AMIStore
 	ParameterStore
+	Outbox
 	// Write runs f in a transaction and commits it unless f fails, in which case
 	// it returns f's error. There is one writer at a time, so f must not wait for
 	// anything but the store.

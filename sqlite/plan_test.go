@@ -92,11 +92,15 @@ func TestLookupsUseIndexes(t *testing.T) {
 		executionsOfPolicy, executionsOfImage, resourcesOfExecution, activeOfPolicy, activeOfImage,
 		ticksQuery, lastDependencies,
 		`SELECT name FROM image_package WHERE image = 'k' AND (name, version) > ('a', 'b') ORDER BY name, version LIMIT 5`,
+		newMessages, messagesBefore, dueDeliveries, aliveDeliveries, deadDeliveries, deliveriesThatDied, messagesSettled,
+		`SELECT id FROM delivery WHERE endpoint = 'e' AND about = 'a' AND died IS NULL ORDER BY id LIMIT 1`,
+		`SELECT min(endpoint) FROM delivery WHERE due IS NOT NULL AND endpoint > 'e'`,
 		`SELECT account FROM token WHERE expires <= 1 LIMIT 5`,
 		`SELECT document FROM ami WHERE region = 'r' AND account = 'a' ORDER BY id`,
 	} {
 		for _, line := range plan(t, db, strings.ReplaceAll(text, "?", "1")) {
-			if strings.HasPrefix(line, "SCAN") || strings.Contains(line, "TEMP B-TREE") {
+			// What is new is all of its index.
+			if strings.HasPrefix(line, "SCAN") && line != "SCAN message USING INDEX message_new" || strings.Contains(line, "TEMP B-TREE") {
 				t.Errorf("%s: %s", text, line)
 			}
 		}

@@ -35,8 +35,9 @@ const writeWait = 5 * time.Second
 
 // DB is an open database file. It implements ingot.Store.
 type DB struct {
-	reader // of committed state
-	writes *session
+	reader  // of committed state
+	writes  *session
+	written chan struct{} // a message was committed
 }
 
 var _ ingot.Store = (*DB)(nil)
@@ -58,7 +59,7 @@ func Open(ctx context.Context, path string) (*DB, error) {
 	if err != nil {
 		return nil, errors.Join(err, writer.Close())
 	}
-	return &DB{reader: reader{newSession(readers)}, writes: newSession(writer)}, nil
+	return &DB{reader: reader{newSession(readers)}, writes: newSession(writer), written: make(chan struct{}, 1)}, nil
 }
 
 // createPrivate makes the file readable for its owner only, if it is new: it
@@ -139,10 +140,15 @@ func (db *DB) transact(ctx context.Context, f func(ingot.Tx) error) (fresh []str
 	}
 	defer sqlTx.Rollback() // does nothing after Commit; the error that led here is the one to report
 	s := db.writes.in(sqlTx)
-	if err := f(tx{reader{s}}); err != nil {
+	told := false
+	if err := f(tx{reader{s}, &told}); err != nil {
 		return *s.fresh, err
 	}
-	return *s.fresh, classify("committing", sqlTx.Commit())
+	err = sqlTx.Commit()
+	if err == nil && told {
+		db.wake()
+	}
+	return *s.fresh, classify("committing", err)
 }
 
 func (db *DB) acquireWriter(ctx context.Context) (*sql.Conn, error) {
@@ -171,7 +177,10 @@ func (db *DB) Secret(ctx context.Context, name string) ([]byte, error) {
 }
 
 // tx is an open write transaction. It implements ingot.Tx.
-type tx struct{ reader }
+type tx struct {
+	reader
+	told *bool // set when a message was put
+}
 
 // reader implements ingot.Reader, in a transaction or over the pool of readers.
 type reader struct{ *session }
