@@ -29,6 +29,7 @@ package iam
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"ingot.dev/ingot"
@@ -75,6 +76,11 @@ func NewSubject(p Principal, tags map[string]string, policies ...*Policy) *Subje
 	}
 	s.keys.SetTags("aws:PrincipalTag", tags)
 	return s
+}
+
+// Mentions reports whether a policy of the subject names actions of a service.
+func (s *Subject) Mentions(service string) bool {
+	return slices.ContainsFunc(s.Policies, func(p *Policy) bool { return p.Mentions(service) })
 }
 
 // Request is one action on one resource.

@@ -47,6 +47,7 @@ type Statement struct {
 	Sid    string
 	Effect Effect
 
+	services     []string   // that actions name, in lower case; "*" is none
 	principals   principals // of resource policies
 	notPrincipal bool
 	actions      []pattern // in lower case
@@ -93,12 +94,20 @@ func (s *Statement) holds(e *evaluation) bool {
 	return true
 }
 
+// Mentions reports whether a statement names actions of a service, as in iam.
+func (p *Policy) Mentions(service string) bool {
+	return slices.ContainsFunc(p.Statements, func(s Statement) bool { return slices.Contains(s.services, service) })
+}
+
 // Accounts are the accounts that Allow statements of a resource policy name,
 // in order and once each, with "*" for everyone.
-func (p *Policy) Accounts() []string {
+func (p *Policy) Accounts() []string { return p.accounts(func(*Statement) bool { return true }) }
+
+// accounts are those that the selected Allow statements name.
+func (p *Policy) accounts(selected func(*Statement) bool) []string {
 	var accounts []string
 	for _, s := range p.Statements {
-		if s.Effect == Deny {
+		if s.Effect == Deny || !selected(&s) {
 			continue
 		}
 		if s.principals.everyone || s.notPrincipal {
@@ -300,7 +309,11 @@ func (p *parser) actions(n *node, s *Statement) {
 		if !actionForm.MatchString(item.text) {
 			p.fault(item, `must be "*" or of the form service:Name, with wildcards in the name only`)
 		}
-		s.actions = append(s.actions, newPattern(wildcards(strings.ToLower(item.text))))
+		action := strings.ToLower(item.text)
+		if service, _, named := strings.Cut(action, ":"); named {
+			s.services = append(s.services, service)
+		}
+		s.actions = append(s.actions, newPattern(wildcards(action)))
 	})
 }
 

@@ -39,6 +39,9 @@ type Principal struct {
 	// Role is the ARN of the role of a session. The ARN of a session does not
 	// hold the role's path: whoever knows that there is one sets Role.
 	Role string
+	// ID is the unique id, for aws:userid: whoever knows it sets it. Sessions of
+	// a role have ID:SESSION.
+	ID string
 
 	partition string
 	kind      principalKind
@@ -106,6 +109,9 @@ func (p Principal) keys() Keys {
 	k.Set("aws:PrincipalArn", arn)
 	k.Set("aws:PrincipalAccount", p.Account)
 	k.Set("aws:PrincipalType", principalTypes[p.kind])
+	if p.ID != "" {
+		k.Set("aws:userid", p.ID)
+	}
 	if p.kind == user {
 		k.Set("aws:username", p.name) // of users only
 	}

@@ -11,13 +11,25 @@ import (
 	"ingot.dev/ingot"
 )
 
-// shareable lists what the policy of a resource may grant to other accounts.
-// Other kinds have no policies. Source: api.md §9.3.
+// shareable lists what the policy of a resource may grant to other accounts:
+// getting and listing it. Other kinds have no policies. Source: api.md §9.3.
 var shareable = map[ingot.Kind][]string{
 	ingot.KindComponent:       {"GetComponent", "ListComponents"},
 	ingot.KindImage:           {"GetImage", "ListImages"},
 	ingot.KindImageRecipe:     {"GetImageRecipe", "ListImageRecipes"},
 	ingot.KindContainerRecipe: {"GetContainerRecipe", "ListContainerRecipes"},
+}
+
+// Shares are the accounts that a policy of ParseSharing lets get and list a
+// resource of the kind. Everyone of an organization is nobody: there are no
+// organizations here.
+func Shares(p *Policy, kind ingot.Kind) map[ingot.Share][]string {
+	shares := map[ingot.Share][]string{}
+	for i, share := range []ingot.Share{ingot.ShareGet, ingot.ShareList} {
+		action := strings.ToLower("imagebuilder:" + shareable[kind][i])
+		shares[share] = slices.DeleteFunc(p.accounts(func(s *Statement) bool { return s.hasAction(action) }), func(a string) bool { return a == "*" })
+	}
+	return shares
 }
 
 // ParseSharing reads the policy that an owner puts on a resource: besides the
@@ -101,6 +113,7 @@ func (p *parser) sharedWith(s *node, target ingot.ARN) {
 		p.everyone(n, s)
 		return
 	}
+	p.unconditional(n, s)
 	for i, name := range n.names {
 		if name != "AWS" {
 			p.fault(&n.items[i], `sharing is with accounts: use "AWS"`)
@@ -114,6 +127,23 @@ func (p *parser) sharedWith(s *node, target ingot.ARN) {
 			case accountID.MatchString(item.text):
 			case err != nil || named.kind != accountRoot || named.partition != target.Partition:
 				p.fault(&item, "must be an account of twelve digits or arn:%s:iam::ACCOUNT:root", target.Partition)
+			}
+		}
+	}
+}
+
+// unconditional checks that accounts that are named share without conditions:
+// lists are read from an index, which knows the accounts only.
+func (p *parser) unconditional(principal, s *node) {
+	c := s.member("Condition")
+	if c == nil || len(c.items) == 0 {
+		return
+	}
+	for _, item := range principal.items {
+		for _, named := range item.each() {
+			if named.text != "*" {
+				p.fault(c, "accounts share without conditions; only %q has one", "*")
+				return
 			}
 		}
 	}

@@ -44,7 +44,6 @@ func TestSharingAccepts(t *testing.T) {
 		"an organization":                 everyone(`{"StringEquals": {"aws:PrincipalOrgID": "o-abcdefghij"}}`),
 		"an organization, as AWS *":       share(accounts, `"*"`, `"Effect"`, `"Condition": {"StringEquals": {"aws:PrincipalOrgId": ["o-abcdefghij"]}}, "Effect"`),
 		"no statement: the sharing ends":  `{"Version": "2012-10-17", "Statement": []}`,
-		"a condition beside the accounts": share(`"Effect"`, `"Condition": {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}, "Effect"`),
 		"a policy with Id and Sid":        strings.Replace(share(`"Effect"`, `"Sid": "share it", "Effect"`), `"Statement"`, `"Id": "x", "Statement"`, 1),
 		"a policy of the greatest length": share() + strings.Repeat(" ", iam.MaxResourcePolicy-len(share())),
 		"a policy of the older version":   strings.Replace(share(), "2012", "2008", 1),
@@ -112,6 +111,7 @@ func TestSharingFaults(t *testing.T) {
 		{"Resource is no wildcard", share("nginx/1.0.0/1", "nginx/1.0.0/*"), "Statement[0].Resource:"},
 		{"Resource is not every one", share(nginx, "*"), "Statement[0].Resource:"},
 		{"Resource is only the target", share(`"`+nginx+`"`, `["`+nginx+`", "`+shared+`"]`), "Statement[0].Resource[1]:"},
+		{"no condition beside accounts", share(`"Effect"`, `"Condition": {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}, "Effect"`), "Statement[0].Condition:"},
 		{"Condition is one", toAll(`{"StringEqual": {}}`), "Statement[0].Condition.StringEqual:"},
 	} {
 		t.Run(c.rule, func(t *testing.T) {
