@@ -94,14 +94,14 @@ func present(value string) []string {
 
 // checkComponentSiblings compares a new build with the other builds of its name.
 func checkComponentSiblings(ctx context.Context, r RecordReader, arn ARN, c *model.Component) error {
-	latest, err := findComponent(ctx, r, arn)
+	latest, err := findComponent(ctx, r, arn.Account, arn)
 	if err != nil {
 		return err
 	}
 	if latest != nil && sameComponent(latest, c) {
 		return Errorf(CodeExists, "The following resource '%s' already exists: '%s'.", KindComponent.Title(), latest.Arn)
 	}
-	sibling, err := findComponent(ctx, r, arn.WithVersion(arn.Version.Wildcard(0)))
+	sibling, err := findComponent(ctx, r, arn.Account, arn.WithVersion(arn.Version.Wildcard(0)))
 	if err != nil {
 		return err
 	}
@@ -111,10 +111,10 @@ func checkComponentSiblings(ctx context.Context, r RecordReader, arn ARN, c *mod
 	return nil
 }
 
-// findComponent resolves an ARN to a component build in one of the statuses
-// (none: any), or to nil.
-func findComponent(ctx context.Context, r RecordReader, arn ARN, statuses ...string) (*model.Component, error) {
-	record, err := r.Resolve(ctx, arn, statuses...)
+// findComponent resolves an ARN, as an account sees it, to a component build in
+// one of the statuses (none: any), or to nil.
+func findComponent(ctx context.Context, r RecordReader, account string, arn ARN, statuses ...string) (*model.Component, error) {
+	record, err := Find(ctx, r, account, arn, statuses...)
 	if ErrorCode(err) == CodeNotFound {
 		return nil, nil
 	}

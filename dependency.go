@@ -41,42 +41,39 @@ func FindDependencies(ctx context.Context, r RecordReader, parameters ParameterS
 		if err != nil {
 			return Dependencies{}, err
 		}
-		return resolveRecipe(ctx, r, parameters, recipe.arn, recipe.document.ParentImage, recipe.document.Components)
+		return resolveRecipe(ctx, r, parameters, pipeline, recipe.arn, recipe.document.ParentImage, recipe.document.Components)
 	}
 	recipe, err := copyOf[model.ImageRecipe](ctx, r, pipeline, "imageRecipeArn", p.ImageRecipeArn, KindImageRecipe)
 	if err != nil {
 		return Dependencies{}, err
 	}
-	return resolveRecipe(ctx, r, parameters, recipe.arn, recipe.document.ParentImage, recipe.document.Components)
+	return resolveRecipe(ctx, r, parameters, pipeline, recipe.arn, recipe.document.ParentImage, recipe.document.Components)
 }
 
-func resolveRecipe(ctx context.Context, r RecordReader, parameters ParameterStore, recipe ARN, parentImage string, components []model.ComponentConfiguration) (Dependencies, error) {
+// resolveRecipe resolves what a recipe names, as by sees it: the recipe may be
+// another account's.
+func resolveRecipe(ctx context.Context, r RecordReader, parameters ParameterStore, by, recipe ARN, parentImage string, components []model.ComponentConfiguration) (Dependencies, error) {
 	d := Dependencies{Recipe: recipe.String(), Components: []string{}}
 	for i, c := range components {
-		arn, err := referenceARN(recipe, fmt.Sprintf("components[%d].componentArn", i), c.ComponentArn, KindComponent)
+		arn, err := referenceARN(by, fmt.Sprintf("components[%d].componentArn", i), c.ComponentArn, KindComponent)
 		if err != nil {
 			return Dependencies{}, err
 		}
-		record, err := r.Resolve(ctx, arn)
+		record, err := Find(ctx, r, by.Account, arn)
 		if err != nil {
 			return Dependencies{}, err
 		}
 		d.Components = append(d.Components, record.ARN.String())
 	}
 	var err error
-	d.Parent, err = ResolveParent(ctx, r, parameters, recipe, parentImage)
+	d.Parent, err = ResolveParent(ctx, r, parameters, by, parentImage)
 	return d, err
-}
-
-// resolver finds what a reference names.
-type resolver interface {
-	Resolve(ctx context.Context, arn ARN, statuses ...string) (Record, error)
 }
 
 // ResolveParent says which parent a recipe's parentImage means now: the ARN of
 // an image build, the value of an SSM parameter, or the text itself, when it is
 // an AMI or a registry's reference. by is the resource that names it.
-func ResolveParent(ctx context.Context, r resolver, parameters ParameterStore, by ARN, text string) (string, error) {
+func ResolveParent(ctx context.Context, r finder, parameters ParameterStore, by ARN, text string) (string, error) {
 	switch {
 	case strings.HasPrefix(text, ParameterReference):
 		p, err := ResolveParameter(ctx, parameters, by.Scope(), text)
@@ -92,7 +89,7 @@ func ResolveParent(ctx context.Context, r resolver, parameters ParameterStore, b
 	if arn.IsBuild() { // who names the build means it, deprecated or not
 		usable = append(usable, string(model.ImageStatusDeprecated))
 	}
-	record, err := r.Resolve(ctx, arn, usable...)
+	record, err := Find(ctx, r, by.Account, arn, usable...)
 	return record.ARN.String(), err
 }
 

@@ -51,7 +51,7 @@ func checkSourceImage(ctx context.Context, r RecordReader, by ARN, text string) 
 	if err != nil {
 		return err
 	}
-	record, err := r.Resolve(ctx, arn, string(model.ImageStatusAvailable))
+	record, err := Find(ctx, r, by.Account, arn, string(model.ImageStatusAvailable))
 	if err != nil {
 		return err
 	}

@@ -40,7 +40,7 @@ func CreateImage(ctx context.Context, tx Tx, amis RecipeLookup, by ARN, in Image
 		return ARN{}, err
 	}
 	arn := recipe.arn
-	arn.Kind = KindImage
+	arn.Kind, arn.Account = KindImage, by.Account // the recipe may be another account's
 	build, err := tx.NextBuild(ctx, arn)
 	if err != nil {
 		return ARN{}, err
@@ -146,7 +146,7 @@ func copyOf[T any](ctx context.Context, r RecordReader, by ARN, field, reference
 	if err != nil {
 		return resolved[T]{}, err
 	}
-	record, err := r.Resolve(ctx, arn)
+	record, err := Find(ctx, r, by.Account, arn)
 	if err != nil {
 		return resolved[T]{}, err
 	}

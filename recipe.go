@@ -254,7 +254,7 @@ func findParentImage(ctx context.Context, r RecordReader, recipe ARN, text strin
 	if err != nil {
 		return parent{}, err
 	}
-	record, err := r.Resolve(ctx, arn, string(model.ImageStatusAvailable))
+	record, err := Find(ctx, r, recipe.Account, arn, string(model.ImageStatusAvailable))
 	if err != nil {
 		return parent{}, err
 	}
@@ -269,7 +269,8 @@ func findParentImage(ctx context.Context, r RecordReader, recipe ARN, text strin
 }
 
 // referenceARN parses an ARN that the resource by names, which must be of the
-// kind and visible to it: of its own account or managed, in its region.
+// kind and one that it may see in its region: of its own account, managed, or
+// of a kind that accounts share, for [Find] to judge.
 func referenceARN(by ARN, field, text string, kind Kind) (ARN, error) {
 	arn, err := ParseARN(text)
 	if err != nil {
@@ -281,7 +282,7 @@ func referenceARN(by ARN, field, text string, kind Kind) (ARN, error) {
 	if arn.Partition != by.Partition {
 		return ARN{}, InvalidField(field, "This server has the partition '%s', not '%s'.", by.Partition, arn.Partition)
 	}
-	if arn.Region != by.Region || arn.Account != by.Account && !arn.IsManaged() {
+	if arn.Region != by.Region || arn.Account != by.Account && !arn.IsManaged() && !shareable[kind] {
 		return ARN{}, NotFound(arn)
 	}
 	return arn, nil
@@ -299,11 +300,11 @@ func findRecipeComponent(ctx context.Context, r RecordReader, recipe ARN, field,
 	} else {
 		names[name] = true
 	}
-	active, err := findComponent(ctx, r, arn, string(model.ComponentStatusActive))
+	active, err := findComponent(ctx, r, recipe.Account, arn, string(model.ComponentStatusActive))
 	if active != nil || err != nil {
 		return active, err
 	}
-	retired, err := findComponent(ctx, r, arn)
+	retired, err := findComponent(ctx, r, recipe.Account, arn)
 	if err != nil {
 		return nil, err
 	}

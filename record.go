@@ -20,6 +20,7 @@ type Record struct {
 	Document   json.RawMessage     // the model type of Get, without its tags
 	Tags       map[string]string   // never nil when read
 	Policy     string              // resource policy, as its owner wrote it; empty: none
+	Shares     map[Share][]string  // other accounts that the policy names; never nil when read
 	References []string            // ARNs the resource names, as it names them: they block deletes
 }
 
@@ -61,8 +62,13 @@ type Filter struct {
 // Query selects records of one kind in one scope. The order is by normalised
 // name, then version descending, then build descending; with Newest it is by
 // creation, newest first, and one of the filters must be FilterSource.
+//
+// With Shared the records are those of other accounts that the scope's account
+// may get, or list. The order is by name, owner, version and build; a version
+// and a name stand for the newest build among them.
 type Query struct {
 	Scope    Scope
+	Shared   Share // empty: the scope's own
 	Kind     Kind
 	Under    ARN // when set: only this version or pattern of one name
 	Filters  []Filter
@@ -90,7 +96,8 @@ type RecordReader interface {
 	// Count counts what q selects, up to its limit.
 	Count(ctx context.Context, q Query) (int, error)
 	// Referrers returns up to limit ARNs of records that name one of the targets,
-	// versions compared by number.
+	// versions compared by number. Those of other accounts do not count, except
+	// for managed targets.
 	Referrers(ctx context.Context, limit int, targets ...ARN) ([]ARN, error)
 }
 
@@ -140,6 +147,8 @@ type Reader interface {
 	LifecycleReader
 	ScheduleReader
 	DependencyReader
+	AccountReader
+	IdentityReader
 }
 
 // Tx is one transaction: all of it happens, or none.
@@ -151,6 +160,7 @@ type Tx interface {
 	ScheduleWriter
 	DependencyWriter
 	MessageWriter
+	IdentityWriter
 	TokenStore
 }
 
@@ -166,4 +176,7 @@ type Store interface {
 	Write(ctx context.Context, f func(Tx) error) error
 	// Secret returns random bytes that are made once and kept: keys for page tokens.
 	Secret(ctx context.Context, name string) ([]byte, error)
+	// IdentityVersion changes whenever what an IdentityReader reads has changed.
+	// What was read after a version was taken is good as long as it stays.
+	IdentityVersion() int64
 }

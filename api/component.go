@@ -66,11 +66,7 @@ func checkDocument(in *model.CreateComponentRequest) (ingot.ComponentDocument, e
 }
 
 func (s *Server) getComponent(ctx context.Context, in *model.GetComponentRequest) (*model.GetComponentResponse, error) {
-	arn, err := visibleARN(ctx, "componentBuildVersionArn", in.ComponentBuildVersionArn)
-	if err != nil {
-		return nil, err
-	}
-	record, err := s.Store.Resolve(ctx, arn)
+	record, err := s.find(ctx, "componentBuildVersionArn", in.ComponentBuildVersionArn)
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +109,7 @@ func (s *Server) listComponents(ctx context.Context, in *model.ListComponentsReq
 // componentQuery is the store's form of a list request. Retired versions are
 // hidden unless a status is asked for. Source: api.md §3.1.
 func componentQuery(ctx context.Context, in *model.ListComponentsRequest) (q ingot.Query, found bool, err error) {
-	scope, found := ownerScope(ctx, in.Owner)
+	q, found = ownerQuery(ctx, ingot.KindComponent, in.Owner)
 	selected, err := filters(in.Filters, ingot.FilterDescription, ingot.FilterName, ingot.FilterPlatform,
 		ingot.FilterSupportedOSVersion, ingot.FilterType, ingot.FilterVersion, ingot.FilterStatus, "productCodes")
 	if err != nil {
@@ -123,10 +119,7 @@ func componentQuery(ctx context.Context, in *model.ListComponentsRequest) (q ing
 	if err != nil {
 		return ingot.Query{}, false, err
 	}
-	q = ingot.Query{
-		Scope: scope, Kind: ingot.KindComponent, Filters: selected, Collapse: counted,
-		After: in.NextToken, Limit: pageSize(in.MaxResults),
-	}
+	q.Filters, q.Collapse, q.After, q.Limit = selected, counted, in.NextToken, pageSize(in.MaxResults)
 	if !hasFilter(selected, ingot.FilterStatus) {
 		q.Filters = append(q.Filters, ingot.Filter{Name: ingot.FilterStatus, Values: []string{string(model.ComponentStatusActive)}})
 	}

@@ -33,11 +33,7 @@ func (s *Server) createContainerRecipe(ctx context.Context, tx ingot.Tx, in *mod
 }
 
 func (s *Server) getContainerRecipe(ctx context.Context, in *model.GetContainerRecipeRequest) (*model.GetContainerRecipeResponse, error) {
-	arn, err := visibleARN(ctx, "containerRecipeArn", in.ContainerRecipeArn)
-	if err != nil {
-		return nil, err
-	}
-	record, err := s.Store.Resolve(ctx, arn)
+	record, err := s.find(ctx, "containerRecipeArn", in.ContainerRecipeArn)
 	if err != nil {
 		return nil, err
 	}
@@ -50,15 +46,13 @@ func (s *Server) getContainerRecipe(ctx context.Context, in *model.GetContainerR
 }
 
 func (s *Server) listContainerRecipes(ctx context.Context, in *model.ListContainerRecipesRequest) (*model.ListContainerRecipesResponse, error) {
-	scope, found := ownerScope(ctx, in.Owner)
+	q, found := ownerQuery(ctx, ingot.KindContainerRecipe, in.Owner)
 	selected, err := filters(in.Filters, ingot.FilterContainerType, ingot.FilterName, ingot.FilterParentImage, ingot.FilterPlatform)
 	if err != nil || !found {
 		return &model.ListContainerRecipesResponse{}, err
 	}
-	page, err := s.Store.List(ctx, ingot.Query{
-		Scope: scope, Kind: ingot.KindContainerRecipe, Filters: selected,
-		After: in.NextToken, Limit: pageSize(in.MaxResults),
-	})
+	q.Filters, q.After, q.Limit = selected, in.NextToken, pageSize(in.MaxResults)
+	page, err := s.Store.List(ctx, q)
 	if err != nil {
 		return nil, err
 	}

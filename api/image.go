@@ -72,16 +72,7 @@ func (s *Server) deleteImage(ctx context.Context, tx ingot.Tx, in *model.DeleteI
 }
 
 func (s *Server) getImage(ctx context.Context, in *model.GetImageRequest) (*model.GetImageResponse, error) {
-	arn, err := visibleARN(ctx, "imageBuildVersionArn", in.ImageBuildVersionArn)
-	if err != nil {
-		return nil, err
-	}
-	var record ingot.Record
-	if arn.IsBuild() {
-		record, err = s.Store.Get(ctx, arn)
-	} else {
-		record, err = s.Store.Resolve(ctx, arn, string(model.ImageStatusAvailable))
-	}
+	record, err := s.find(ctx, "imageBuildVersionArn", in.ImageBuildVersionArn)
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +90,7 @@ var imageFilters = []string{
 }
 
 func (s *Server) listImages(ctx context.Context, in *model.ListImagesRequest) (*model.ListImagesResponse, error) {
-	scope, found := ownerScope(ctx, in.Owner)
+	q, found := ownerQuery(ctx, ingot.KindImage, in.Owner)
 	selected, err := filters(in.Filters, imageFilters...)
 	if err != nil || !found {
 		return &model.ListImagesResponse{}, err
@@ -108,11 +99,8 @@ func (s *Server) listImages(ctx context.Context, in *model.ListImagesRequest) (*
 	if err != nil {
 		return nil, err
 	}
-	q := ingot.Query{
-		Scope: scope, Kind: ingot.KindImage, Filters: selected, Collapse: counted,
-		After: in.NextToken, Limit: pageSize(in.MaxResults),
-	}
-	if deprecated := in.IncludeDeprecated != nil && *in.IncludeDeprecated; scope.Account == ingot.ManagedAccount && !deprecated {
+	q.Filters, q.Collapse, q.After, q.Limit = selected, counted, in.NextToken, pageSize(in.MaxResults)
+	if deprecated := in.IncludeDeprecated != nil && *in.IncludeDeprecated; q.Scope.Account == ingot.ManagedAccount && !deprecated {
 		q.Filters = append(q.Filters, ingot.Filter{Name: ingot.FilterStatus, Values: []string{string(model.ImageStatusAvailable)}})
 	}
 	page, err := s.Store.List(ctx, q)

@@ -53,7 +53,9 @@ func putPolicy(ctx context.Context, tx ingot.Tx, field, text, document string) (
 	if len(policy.Statements) == 0 {
 		document = ""
 	}
-	return record.ARN.String(), ingot.PutPolicy(ctx, tx, record.ARN, document, policy.Accounts())
+	return record.ARN.String(), ingot.PutPolicy(ctx, tx, record.ARN, ingot.ResourcePolicy{
+		Document: document, Accounts: policy.Accounts(), Shares: iam.Shares(policy, record.ARN.Kind),
+	})
 }
 
 func (s *Server) getComponentPolicy(ctx context.Context, in *model.GetComponentPolicyRequest) (*model.GetComponentPolicyResponse, error) {

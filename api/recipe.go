@@ -33,11 +33,7 @@ func (s *Server) createImageRecipe(ctx context.Context, tx ingot.Tx, in *model.C
 }
 
 func (s *Server) getImageRecipe(ctx context.Context, in *model.GetImageRecipeRequest) (*model.GetImageRecipeResponse, error) {
-	arn, err := visibleARN(ctx, "imageRecipeArn", in.ImageRecipeArn)
-	if err != nil {
-		return nil, err
-	}
-	record, err := s.Store.Resolve(ctx, arn)
+	record, err := s.find(ctx, "imageRecipeArn", in.ImageRecipeArn)
 	if err != nil {
 		return nil, err
 	}
@@ -50,15 +46,13 @@ func (s *Server) getImageRecipe(ctx context.Context, in *model.GetImageRecipeReq
 }
 
 func (s *Server) listImageRecipes(ctx context.Context, in *model.ListImageRecipesRequest) (*model.ListImageRecipesResponse, error) {
-	scope, found := ownerScope(ctx, in.Owner)
+	q, found := ownerQuery(ctx, ingot.KindImageRecipe, in.Owner)
 	selected, err := filters(in.Filters, ingot.FilterName, ingot.FilterParentImage, ingot.FilterPlatform)
 	if err != nil || !found {
 		return &model.ListImageRecipesResponse{}, err
 	}
-	page, err := s.Store.List(ctx, ingot.Query{
-		Scope: scope, Kind: ingot.KindImageRecipe, Filters: selected,
-		After: in.NextToken, Limit: pageSize(in.MaxResults),
-	})
+	q.Filters, q.After, q.Limit = selected, in.NextToken, pageSize(in.MaxResults)
+	page, err := s.Store.List(ctx, q)
 	if err != nil {
 		return nil, err
 	}

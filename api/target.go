@@ -83,17 +83,39 @@ func newARN(ctx context.Context, kind ingot.Kind, name string, v ingot.Version) 
 	}
 }
 
-// ownerScope is where a list with the owner member looks; ok is false when
+// find returns what an ARN member names for the caller. An image without a
+// build is one that is AVAILABLE. Source: api.md §2.5, §9.3.
+func (s *Server) find(ctx context.Context, field, text string) (ingot.Record, error) {
+	arn, err := targetARN(ctx, field, text)
+	if err != nil {
+		return ingot.Record{}, err
+	}
+	return findFor(ctx, s.Store, callerOf(ctx).Account, arn)
+}
+
+func findFor(ctx context.Context, r ingot.RecordReader, account string, arn ingot.ARN) (ingot.Record, error) {
+	var statuses []string
+	if arn.Kind == ingot.KindImage && !arn.IsBuild() {
+		statuses = []string{string(model.ImageStatusAvailable)}
+	}
+	return ingot.Find(ctx, r, account, arn, statuses...)
+}
+
+// ownerQuery is where a list with the owner member looks; ok is false when
 // nothing of that owner is here. Source: api.md §3.14.
-func ownerScope(ctx context.Context, owner model.Ownership) (scope ingot.Scope, ok bool) {
-	scope = callerOf(ctx).Scope
+func ownerQuery(ctx context.Context, kind ingot.Kind, owner model.Ownership) (q ingot.Query, ok bool) {
+	q = ingot.Query{Scope: callerOf(ctx).Scope, Kind: kind}
 	switch owner {
 	case "", model.OwnershipSelf:
-		return scope, true
+		return q, true
+	case model.OwnershipShared:
+		q.Shared = ingot.ShareList
+		return q, true
 	case model.OwnershipAmazon:
-		return ingot.Scope{Account: ingot.ManagedAccount, Region: scope.Region}, true
+		q.Scope.Account = ingot.ManagedAccount
+		return q, true
 	}
-	return ingot.Scope{}, false
+	return ingot.Query{}, false
 }
 
 // filters are the filters of a list; names are those that it knows.
@@ -124,15 +146,25 @@ func collapse(byName *bool, selected []ingot.Filter) (ingot.Collapse, error) {
 	return ingot.Names, nil
 }
 
-// buildsQuery selects the builds of a version, or without an ARN all builds of
-// the account. Its CodeNotFound means an empty list. Source: api.md §2.5.
+// buildsQuery selects the builds of a version, of another account those that
+// the caller may list, or without an ARN all builds of the caller's account. Its
+// CodeNotFound means an empty list. Source: api.md §2.5.
 func buildsQuery(ctx context.Context, kind ingot.Kind, field, text string) (ingot.Query, error) {
+	q := ingot.Query{Scope: callerOf(ctx).Scope, Kind: kind}
 	if text == "" {
-		return ingot.Query{Scope: callerOf(ctx).Scope, Kind: kind}, nil
+		return q, nil
 	}
-	arn, err := visibleARN(ctx, field, text)
+	arn, err := targetARN(ctx, field, text)
 	if err != nil {
 		return ingot.Query{}, err
 	}
-	return ingot.Query{Scope: arn.Scope(), Kind: kind, Under: arn}, nil
+	q.Under = arn
+	switch arn.Account {
+	case q.Scope.Account:
+	case ingot.ManagedAccount:
+		q.Scope = arn.Scope()
+	default:
+		q.Shared = ingot.ShareList
+	}
+	return q, nil
 }

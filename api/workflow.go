@@ -102,7 +102,7 @@ func workflowQuery(ctx context.Context, in *model.ListWorkflowsRequest) (_ ingot
 	if in.Owner == model.OwnershipShared || in.Owner == model.OwnershipThirdParty {
 		return ingot.Query{}, false, ingot.InvalidField("owner", "Workflows are never shared nor of third parties; '%s' is for other resources. Use Self or Amazon.", in.Owner)
 	}
-	scope, found := ownerScope(ctx, in.Owner)
+	q, found := ownerQuery(ctx, ingot.KindWorkflow, in.Owner)
 	selected, err := filters(in.Filters, ingot.FilterDescription, ingot.FilterName, ingot.FilterType, ingot.FilterVersion)
 	if err != nil {
 		return ingot.Query{}, false, err
@@ -111,10 +111,8 @@ func workflowQuery(ctx context.Context, in *model.ListWorkflowsRequest) (_ ingot
 	if err != nil {
 		return ingot.Query{}, false, err
 	}
-	return ingot.Query{
-		Scope: scope, Kind: ingot.KindWorkflow, Filters: selected, Collapse: counted,
-		After: in.NextToken, Limit: pageSize(in.MaxResults),
-	}, found, nil
+	q.Filters, q.Collapse, q.After, q.Limit = selected, counted, in.NextToken, pageSize(in.MaxResults)
+	return q, found, nil
 }
 
 func (s *Server) listWorkflowBuildVersions(ctx context.Context, in *model.ListWorkflowBuildVersionsRequest) (*model.ListWorkflowBuildVersionsResponse, error) {

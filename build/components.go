@@ -143,7 +143,7 @@ func (w *work) executed(ctx context.Context) (map[string]toe.Source, error) {
 
 // document reads a component and makes sure that it is what the plan was made of.
 func (w *work) document(ctx context.Context, c component) (toe.Source, error) {
-	found, data, err := w.component(ctx, c.ARN)
+	found, data, err := w.component(ctx, w.image.Account, c.ARN)
 	if err != nil {
 		return toe.Source{}, fmt.Errorf("reading component %s: %w", c.ARN, err)
 	}

@@ -1,6 +1,7 @@
 package build
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -94,7 +95,7 @@ func (b *Builder) plan(ctx context.Context, req request) (plan, error) {
 		return plan{}, fmt.Errorf("resolving the parent image %s: %w", recipe.ParentImage, err)
 	}
 	p.Parent = ami
-	if p.Components, p.Executed, err = b.components(ctx, recipe); err != nil {
+	if p.Components, p.Executed, err = b.components(ctx, arn.Account, recipe); err != nil {
 		return plan{}, err
 	}
 	if err := b.saveDependencies(ctx, arn, p, recipe.Arn, parent); err != nil {
@@ -183,7 +184,8 @@ func (b *Builder) amiOf(ctx context.Context, scope ingot.Scope, text string) (in
 	if image.OutputResources != nil {
 		for _, a := range image.OutputResources.Amis {
 			if a.Region == scope.Region && a.Image != "" {
-				return b.Records.FindAMI(ctx, scope, a.Image)
+				owner := ingot.Scope{Account: cmp.Or(a.AccountId, record.ARN.Account), Region: scope.Region}
+				return b.Records.FindAMI(ctx, owner, a.Image) // who may use the image may use its AMI
 			}
 		}
 	}
@@ -194,17 +196,17 @@ func (b *Builder) amiOf(ctx context.Context, scope ingot.Scope, text string) (in
 }
 
 // components resolves the components of a recipe, and those that they execute,
-// to exact builds.
-func (b *Builder) components(ctx context.Context, recipe *model.ImageRecipe) (list []component, executed map[string]component, err error) {
+// to exact builds that the account may use.
+func (b *Builder) components(ctx context.Context, account string, recipe *model.ImageRecipe) (list []component, executed map[string]component, err error) {
 	list, executed = []component{}, map[string]component{}
 	for _, c := range recipe.Components {
-		resolved, _, err := b.component(ctx, c.ComponentArn)
+		resolved, _, err := b.component(ctx, account, c.ComponentArn)
 		if err != nil {
 			return nil, nil, fmt.Errorf("resolving component %s: %w", c.ComponentArn, err)
 		}
 		resolved.Parameters = parameters(c.Parameters)
 		list = append(list, resolved)
-		if err := b.addExecuted(ctx, executed, resolved); err != nil {
+		if err := b.addExecuted(ctx, account, executed, resolved); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -230,12 +232,12 @@ func (b *Builder) saveDependencies(ctx context.Context, image ingot.ARN, p plan,
 
 // addExecuted resolves what a component executes, and what that executes. What
 // does not exist is left to the step: it may never run, or tolerate it.
-func (b *Builder) addExecuted(ctx context.Context, executed map[string]component, c component) error {
+func (b *Builder) addExecuted(ctx context.Context, account string, executed map[string]component, c component) error {
 	for _, text := range c.Executes {
 		if _, done := executed[text]; done {
 			continue
 		}
-		resolved, _, err := b.component(ctx, text)
+		resolved, _, err := b.component(ctx, account, text)
 		if code := ingot.ErrorCode(err); code == ingot.CodeNotFound || code == ingot.CodeInvalid {
 			continue
 		}
@@ -243,20 +245,21 @@ func (b *Builder) addExecuted(ctx context.Context, executed map[string]component
 			return fmt.Errorf("resolving component %s, which %s executes: %w", text, c.ARN, err)
 		}
 		executed[text] = resolved
-		if err := b.addExecuted(ctx, executed, resolved); err != nil {
+		if err := b.addExecuted(ctx, account, executed, resolved); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// component reads the newest build that an ARN names, and its document.
-func (b *Builder) component(ctx context.Context, text string) (component, []byte, error) {
+// component reads the newest build that an ARN names for an account, and its
+// document.
+func (b *Builder) component(ctx context.Context, account, text string) (component, []byte, error) {
 	arn, err := ingot.ParseARN(text)
 	if err != nil {
 		return component{}, nil, err
 	}
-	record, err := b.Records.Resolve(ctx, arn)
+	record, err := ingot.Find(ctx, b.Records, account, arn)
 	if err != nil {
 		return component{}, nil, err
 	}

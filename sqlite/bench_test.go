@@ -96,7 +96,7 @@ func benchReads(b *testing.B, db *DB, n int) {
 			}
 		}
 	})
-	all := ingot.Query{Scope: testScope, Kind: ingot.KindImage, Limit: 25, After: string(namePrefix(middle.ARN))}
+	all := ingot.Query{Scope: testScope, Kind: ingot.KindImage, Limit: 25, After: string(ownView(testScope).namePrefix(middle.ARN))}
 	filtered := all
 	filtered.Filters = []ingot.Filter{{Name: "status", Values: []string{"AVAILABLE", "PENDING"}}, {Name: "platform", Values: []string{"Linux"}}}
 	for name, q := range map[string]ingot.Query{"List": all, "ListFiltered": filtered} {

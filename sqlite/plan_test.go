@@ -52,6 +52,7 @@ func TestPagesReadRanges(t *testing.T) {
 	}
 	r := ingot.Record{
 		ARN: a, Name: "Demo", Status: "AVAILABLE", Created: time.Unix(1, 0), Document: []byte(`{}`),
+		Shares:     map[ingot.Share][]string{ingot.ShareList: {testScope.Account}}, // with itself, which the store does not mind
 		Attributes: map[string][]string{"platform": {"Linux"}, "osVersion": {"Debian 12", "Debian 13"}, ingot.FilterSource: {"p"}},
 	}
 	if err := db.Write(t.Context(), func(tx ingot.Tx) error { return tx.Create(t.Context(), r) }); err != nil {
@@ -66,6 +67,7 @@ func TestPagesReadRanges(t *testing.T) {
 		"one filter":    {Filters: []ingot.Filter{filter("platform", "Linux")}},
 		"several":       {Filters: []ingot.Filter{filter("platform", "Linux"), filter("name", "Demo"), filter("version", "1.0")}},
 		"several of or": {Filters: []ingot.Filter{filter("osVersion", "Debian 12", "Debian 13"), filter("status", "AVAILABLE")}},
+		"shared":        {Shared: ingot.ShareList, Filters: []ingot.Filter{filter("platform", "Linux")}},
 		"newest":        {Newest: true, Filters: []ingot.Filter{filter(ingot.FilterSource, "p")}},
 	} {
 		q.Scope, q.Kind = testScope, ingot.KindImage
@@ -96,6 +98,8 @@ func TestLookupsUseIndexes(t *testing.T) {
 		`SELECT id FROM delivery WHERE endpoint = 'e' AND about = 'a' AND died IS NULL ORDER BY id LIMIT 1`,
 		`SELECT min(endpoint) FROM delivery WHERE due IS NOT NULL AND endpoint > 'e'`,
 		`SELECT account FROM token WHERE expires <= 1 LIMIT 5`,
+		`SELECT id FROM access_key WHERE account = 'a' AND kind = 'user' AND principal = 'p' ORDER BY id`,
+		`DELETE FROM access_key WHERE expires > 0 AND expires < 1`,
 		`SELECT document FROM ami WHERE region = 'r' AND account = 'a' ORDER BY id`,
 	} {
 		for _, line := range plan(t, db, strings.ReplaceAll(text, "?", "1")) {

@@ -53,7 +53,7 @@ func (s reader) List(ctx context.Context, q ingot.Query) (ingot.Page, error) {
 	if len(page.Records) > q.Limit {
 		page.Records = page.Records[:q.Limit]
 		last := page.Records[q.Limit-1]
-		page.Next = string(position(listOf(q), last.ARN, last.Created.UnixNano()))
+		page.Next = string(viewOf(q).position(listOf(q), last.ARN, last.Created.UnixNano()))
 	}
 	return page, nil
 }
@@ -72,6 +72,13 @@ func (s reader) Count(ctx context.Context, q ingot.Query) (n int, err error) {
 	}
 	err = s.scan(ctx, `SELECT count(*) FROM (`+sel.text+`)`, sel.args, &n)
 	return n, classify("counting "+string(q.Kind), err)
+}
+
+func viewOf(q ingot.Query) view {
+	if q.Shared != "" {
+		return sharedView(q.Scope, q.Shared)
+	}
+	return ownView(q.Scope)
 }
 
 func listOf(q ingot.Query) list {
@@ -177,7 +184,7 @@ func (s reader) termIDs(ctx context.Context, q ingot.Query, attribute string, va
 	for _, v := range values {
 		var id int64
 		err := s.scan(ctx, `SELECT id FROM term WHERE scope = ? AND kind = ? AND list = ? AND attribute = ? AND value = ?`,
-			[]any{scopeKey(q.Scope), string(q.Kind), listOf(q), attribute, v}, &id)
+			[]any{viewOf(q).scope, string(q.Kind), listOf(q), attribute, v}, &id)
 		if errors.Is(err, sql.ErrNoRows) {
 			continue
 		}
@@ -195,9 +202,9 @@ func (s reader) termIDs(ctx context.Context, q ingot.Query, attribute string, va
 func bounds(q ingot.Query) (low, high []byte) {
 	var prefix []byte
 	if q.Under.Name != "" {
-		prefix = versionPrefix(q.Under)
+		prefix = viewOf(q).versionPrefix(q.Under)
 		if q.Under.IsBuild() {
-			prefix = position(listBuilds, q.Under, 0)
+			prefix = viewOf(q).position(listBuilds, q.Under, 0)
 		}
 	}
 	low = prefix

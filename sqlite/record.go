@@ -13,7 +13,7 @@ import (
 )
 
 const recordColumns = `record.id, record.arn, record.name, record.status, record.created, record.updated,
-	record.attributes, record.document, record.tags, record.policy`
+	record.attributes, record.document, record.tags, record.policy, record.shares`
 
 // Get implements ingot.RecordReader.
 func (s reader) Get(ctx context.Context, arn ingot.ARN) (ingot.Record, error) {
@@ -52,15 +52,16 @@ func scanRecord(rows *sql.Rows) (row, error) {
 		arn                          string
 		created, updated             int64
 		attributes, document, tagged []byte
+		shares                       []byte
 	)
-	if err := rows.Scan(&r.id, &arn, &r.Name, &r.Status, &created, &updated, &attributes, &document, &tagged, &r.Policy); err != nil {
+	if err := rows.Scan(&r.id, &arn, &r.Name, &r.Status, &created, &updated, &attributes, &document, &tagged, &r.Policy, &shares); err != nil {
 		return row{}, err
 	}
 	var err error
 	if r.ARN, err = ingot.ParseARN(arn); err != nil {
 		return row{}, fmt.Errorf("record %d: %w", r.id, err)
 	}
-	if err := errors.Join(json.Unmarshal(attributes, &r.Attributes), json.Unmarshal(tagged, &r.Tags)); err != nil {
+	if err := errors.Join(json.Unmarshal(attributes, &r.Attributes), json.Unmarshal(tagged, &r.Tags), json.Unmarshal(shares, &r.Shares)); err != nil {
 		return row{}, fmt.Errorf("record %s: %w", arn, err)
 	}
 	r.Created, r.Updated, r.Document = time.Unix(0, created).UTC(), time.Unix(0, updated).UTC(), document
@@ -115,8 +116,8 @@ func (t tx) Create(ctx context.Context, r ingot.Record) error {
 		return err
 	}
 	args := append([]any{r.ARN.Key(), r.ARN.String(), r.Name, r.Created.UnixNano()}, columns...)
-	res, err := t.exec(ctx, `INSERT INTO record (key, arn, name, created, status, updated, attributes, document, tags, policy)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, args...)
+	res, err := t.exec(ctx, `INSERT INTO record (key, arn, name, created, status, updated, attributes, document, tags, policy, shares)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, args...)
 	if isTaken(err) {
 		taken, err := t.Get(ctx, r.ARN)
 		if err != nil {
@@ -139,12 +140,12 @@ func (t tx) index(ctx context.Context, r row) error {
 	if err := t.refer(ctx, r); err != nil {
 		return err
 	}
-	for _, l := range r.lists() {
-		if err := t.addEntry(ctx, l, r); err != nil {
+	for _, v := range r.views() {
+		if err := t.enter(ctx, v, r); err != nil {
 			return err
 		}
 	}
-	return t.represent(ctx, r.ARN, nil)
+	return nil
 }
 
 // columnsOf are the columns of a record that an update may change.
@@ -157,18 +158,23 @@ func columnsOf(r ingot.Record) ([]any, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encoding the tags of %s: %w", r.ARN, err)
 	}
-	return []any{r.Status, r.Updated.UnixNano(), string(attributes), string(r.Document), string(tagged), r.Policy}, nil
+	shares, err := json.Marshal(orEmpty(r.Shares))
+	if err != nil {
+		return nil, fmt.Errorf("encoding the shares of %s: %w", r.ARN, err)
+	}
+	return []any{r.Status, r.Updated.UnixNano(), string(attributes), string(r.Document), string(tagged), r.Policy, string(shares)}, nil
 }
 
-func orEmpty[V any](m map[string]V) map[string]V {
+func orEmpty[K comparable, V any](m map[K]V) map[K]V {
 	if m == nil {
-		return map[string]V{}
+		return map[K]V{}
 	}
 	return m
 }
 
 // refer stores what a record names. References that are no ARNs of ours name
-// nothing that could be deleted here.
+// nothing that could be deleted here. One to another account's resource is kept
+// under a key that nobody asks for: a user does not keep an owner from deleting.
 func (t tx) refer(ctx context.Context, r row) error {
 	if _, err := t.exec(ctx, `DELETE FROM reference WHERE record = ?`, r.id); err != nil {
 		return classify("clearing references", err)
@@ -179,11 +185,18 @@ func (t tx) refer(ctx context.Context, r row) error {
 			continue
 		}
 		if _, err := t.exec(ctx, `INSERT INTO reference (target, record, arn) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`,
-			target.Key(), r.id, ref); err != nil {
+			referenceKey(r.ARN, target), r.id, ref); err != nil {
 			return classify("storing a reference to "+ref, err)
 		}
 	}
 	return nil
+}
+
+func referenceKey(by, target ingot.ARN) string {
+	if target.Account == by.Account || target.IsManaged() {
+		return target.Key()
+	}
+	return "shared " + target.Key()
 }
 
 // Update implements ingot.RecordWriter.
@@ -207,7 +220,7 @@ func (t tx) Update(ctx context.Context, arn ingot.ARN, from []string, change fun
 	if err != nil {
 		return ingot.Record{}, err
 	}
-	if _, err := t.exec(ctx, `UPDATE record SET status = ?, updated = ?, attributes = ?, document = ?, tags = ?, policy = ? WHERE id = ?`,
+	if _, err := t.exec(ctx, `UPDATE record SET status = ?, updated = ?, attributes = ?, document = ?, tags = ?, policy = ?, shares = ? WHERE id = ?`,
 		append(columns, after.id)...); err != nil {
 		return ingot.Record{}, classify("updating "+arn.String(), err)
 	}
@@ -221,15 +234,21 @@ func (t tx) reindex(ctx context.Context, before, after row) error {
 			return err
 		}
 	}
-	for _, l := range []list{listBuilds, listVersions, listNames, listNewest} {
-		id, err := t.first(ctx, l, after.ARN, position(l, after.ARN, after.Created.UnixNano()))
-		if err != nil {
+	were, are := before.views(), after.views()
+	for _, v := range were {
+		if slices.Contains(are, v) {
+			if err := t.change(ctx, v, before, after); err != nil {
+				return err
+			}
+		} else if err := t.leave(ctx, v, before); err != nil {
 			return err
 		}
-		if id != after.id {
-			continue // another record stands for it in this list
+	}
+	for _, v := range are {
+		if slices.Contains(were, v) {
+			continue
 		}
-		if err := t.changeEntry(ctx, l, before, after); err != nil {
+		if err := t.enter(ctx, v, after); err != nil {
 			return err
 		}
 	}
@@ -266,13 +285,10 @@ func (t tx) Delete(ctx context.Context, arn ingot.ARN) error {
 	if err != nil {
 		return err
 	}
-	for _, l := range r.lists() {
-		if err := t.removeEntry(ctx, l, r); err != nil {
+	for _, v := range r.views() {
+		if err := t.leave(ctx, v, r); err != nil {
 			return err
 		}
-	}
-	if err := t.represent(ctx, r.ARN, &r); err != nil {
-		return err
 	}
 	if _, err := t.exec(ctx, `DELETE FROM record WHERE id = ?`, r.id); err != nil {
 		return classify("deleting "+arn.String(), err)

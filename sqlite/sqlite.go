@@ -17,6 +17,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"sync/atomic"
 	"time"
 
 	"github.com/pressly/goose/v3"
@@ -35,9 +36,10 @@ const writeWait = 5 * time.Second
 
 // DB is an open database file. It implements ingot.Store.
 type DB struct {
-	reader  // of committed state
-	writes  *session
-	written chan struct{} // a message was committed
+	reader   // of committed state
+	writes   *session
+	written  chan struct{} // a message was committed
+	identity *atomic.Int64 // see IdentityVersion
 }
 
 var _ ingot.Store = (*DB)(nil)
@@ -59,7 +61,10 @@ func Open(ctx context.Context, path string) (*DB, error) {
 	if err != nil {
 		return nil, errors.Join(err, writer.Close())
 	}
-	return &DB{reader: reader{newSession(readers)}, writes: newSession(writer), written: make(chan struct{}, 1)}, nil
+	return &DB{
+		reader: reader{newSession(readers)}, writes: newSession(writer),
+		written: make(chan struct{}, 1), identity: &atomic.Int64{},
+	}, nil
 }
 
 // createPrivate makes the file readable for its owner only, if it is new: it
@@ -140,16 +145,22 @@ func (db *DB) transact(ctx context.Context, f func(ingot.Tx) error) (fresh []str
 	}
 	defer sqlTx.Rollback() // does nothing after Commit; the error that led here is the one to report
 	s := db.writes.in(sqlTx)
-	told := false
-	if err := f(tx{reader{s}, &told}); err != nil {
+	told, identity := false, false
+	if err := f(tx{reader{s}, &told, &identity}); err != nil {
 		return *s.fresh, err
 	}
 	err = sqlTx.Commit()
 	if err == nil && told {
 		db.wake()
 	}
+	if identity { // also after an error: it may have been committed
+		db.identity.Add(1)
+	}
 	return *s.fresh, classify("committing", err)
 }
+
+// IdentityVersion implements ingot.Store. This process is the only writer.
+func (db *DB) IdentityVersion() int64 { return db.identity.Load() }
 
 func (db *DB) acquireWriter(ctx context.Context) (*sql.Conn, error) {
 	wait, cancel := context.WithTimeout(ctx, writeWait)
@@ -179,7 +190,8 @@ func (db *DB) Secret(ctx context.Context, name string) ([]byte, error) {
 // tx is an open write transaction. It implements ingot.Tx.
 type tx struct {
 	reader
-	told *bool // set when a message was put
+	told     *bool // set when a message was put
+	identity *bool // set when the version of identities changes with the commit
 }
 
 // reader implements ingot.Reader, in a transaction or over the pool of readers.

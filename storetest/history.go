@@ -13,6 +13,9 @@ import (
 	"ingot.dev/ingot"
 )
 
+// consumer is an account that others share with.
+const consumer = "222233334444"
+
 // histories runs random creates, updates and deletes, and compares every kind
 // of list with the model's after each of them.
 func histories(t *testing.T, s ingot.Store) {
@@ -56,6 +59,10 @@ func (m *history) step(t *testing.T, rt *rapid.T) {
 	a := m.draw(rt)
 	status := rapid.SampledFrom([]string{"AVAILABLE", "FAILED"}).Draw(rt, "status")
 	platform := rapid.SampledFrom([]string{"Linux", "Windows"}).Draw(rt, "platform")
+	shares := map[ingot.Share][]string{}
+	if rapid.Bool().Draw(rt, "shared") {
+		shares[ingot.ShareList] = []string{consumer}
+	}
 	old, exists := m.records[a.Key()]
 	var change func(ingot.Tx) error
 	switch {
@@ -63,7 +70,7 @@ func (m *history) step(t *testing.T, rt *rapid.T) {
 		m.clock++
 		r := ingot.Record{
 			ARN: a, Name: strings.ToUpper(a.Name), Status: status, Created: noon.Add(time.Duration(m.clock) * time.Second),
-			Attributes: map[string][]string{"platform": {platform}}, Document: []byte(`{}`),
+			Attributes: map[string][]string{"platform": {platform}}, Document: []byte(`{}`), Shares: shares,
 		}
 		if a.Kind == ingot.KindImage && rapid.Bool().Draw(rt, "by a pipeline") {
 			r.Attributes[ingot.FilterSource] = []string{"p"}
@@ -74,12 +81,12 @@ func (m *history) step(t *testing.T, rt *rapid.T) {
 		delete(m.records, a.Key())
 		change = func(tx ingot.Tx) error { return tx.Delete(ctx, a) }
 	default:
-		old.Status = status
+		old.Status, old.Shares = status, shares
 		old.Attributes["platform"] = []string{platform}
 		m.records[a.Key()] = old
 		change = func(tx ingot.Tx) error {
 			_, err := tx.Update(ctx, a, nil, func(r *ingot.Record) error {
-				r.Status = status
+				r.Status, r.Shares = status, shares
 				r.Attributes["platform"] = []string{platform}
 				return nil
 			})
@@ -103,6 +110,7 @@ func (m *history) compare(t *testing.T, rt *rapid.T) {
 			for _, collapse := range []ingot.Collapse{ingot.Builds, ingot.Versions, ingot.Names} {
 				if collapse == ingot.Builds || kind.HasBuilds() {
 					m.compareList(t, rt, ingot.Query{Kind: kind, Filters: filters, Collapse: collapse})
+					m.compareList(t, rt, ingot.Query{Kind: kind, Filters: filters, Collapse: collapse, Shared: ingot.ShareList})
 				}
 			}
 		}
@@ -114,6 +122,9 @@ func (m *history) compare(t *testing.T, rt *rapid.T) {
 
 func (m *history) compareList(t *testing.T, rt *rapid.T, q ingot.Query) {
 	q.Scope = ingot.Scope{Account: scope.Account, Region: m.region}
+	if q.Shared != "" {
+		q.Scope.Account = consumer
+	}
 	q.Limit = rapid.IntRange(1, 4).Draw(rt, "limit")
 	got := all(t.Context(), rt, m.store, q)
 	if diff := cmp.Diff(m.list(q), got); diff != "" {
@@ -129,7 +140,7 @@ func (m *history) compareList(t *testing.T, rt *rapid.T, q ingot.Query) {
 func (m *history) list(q ingot.Query) (tails []string) {
 	var sorted []ingot.Record
 	for _, r := range m.records {
-		if r.ARN.Kind == q.Kind {
+		if r.ARN.Kind == q.Kind && (q.Shared == "" || len(r.Shares[q.Shared]) > 0) {
 			sorted = append(sorted, r)
 		}
 	}

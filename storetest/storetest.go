@@ -46,6 +46,15 @@ func Run(t *testing.T, open func(t *testing.T) ingot.Store) {
 		{"DropMessages", dropMessages},
 		{"AMIs", amis},
 		{"Parameters", parameters},
+		{"Accounts", accounts},
+		{"Principals", principals},
+		{"IdentityPolicies", identityPolicies},
+		{"AccessKeys", accessKeys},
+		{"Sessions", sessions},
+		{"Administrator", administrator},
+		{"IdentityVersion", identityVersion},
+		{"SharedWithAnAccount", sharedWithAnAccount},
+		{"ForeignReferences", foreignReferences},
 		{"Secrets", secrets},
 		{"Histories", histories},
 	} {
@@ -76,7 +85,7 @@ func record(t testing.TB, tail string) ingot.Record {
 	}
 	return ingot.Record{
 		ARN: a, Name: a.Name, Status: "AVAILABLE", Created: noon, Updated: noon, Document: doc,
-		Attributes: map[string][]string{}, Tags: map[string]string{},
+		Attributes: map[string][]string{}, Tags: map[string]string{}, Shares: map[ingot.Share][]string{},
 	}
 }
 
