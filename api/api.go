@@ -1,13 +1,14 @@
 // Package api serves the EC2 Image Builder API over HTTP.
 //
 // All operations take one path: route, authenticate, decode, check the limits
-// of the model, look up the client token, run the handler, encode. A handler
+// of the model, authorize, look up the client token, run the handler, encode. A handler
 // sees valid, typed input and returns typed output or an *ingot.Error; it does
 // not see HTTP. Handlers are in a file per resource (component.go, recipe.go …).
 //
 // # Adding an operation
 //
-// Write a method with one of two signatures and name it in the file's register
+// Say in the table of authorize.go what its caller must be allowed to do. Write
+// a method with one of two signatures and name it in the file's register
 // function:
 //
 //	func (s *Server) getComponent(ctx context.Context, in *model.GetComponentRequest) (*model.GetComponentResponse, error)
@@ -46,19 +47,19 @@ import (
 	"ingot.dev/ingot/model"
 )
 
-// Config is what a Server works with. Store and Credentials are required.
+// Config is what a Server works with. Store is required; it also has the
+// accounts and keys of those who may ask.
 type Config struct {
-	Store       ingot.Store
-	Credentials sigv4.Lookup
-	Partition   string                      // of the ARNs made here; default "aws"
-	Regions     []string                    // that requests may name; empty: any well-formed one
-	Now         func() time.Time            // default time.Now
-	Log         *slog.Logger                // default slog.Default()
-	Metrics     *prometheus.Registry        // served at /metrics; default: a new one
-	Ready       func(context.Context) error // why builds cannot be taken, for /readyz; nil: always ready
-	Builder     Builder                     // nil: images stay PENDING
-	Throttle    Throttle
-	AtOnce      int // requests worked on at once; 0: no bound
+	Store     ingot.Store
+	Partition string                      // of the ARNs made here; default "aws"
+	Regions   []string                    // that requests may name; empty: any well-formed one
+	Now       func() time.Time            // default time.Now
+	Log       *slog.Logger                // default slog.Default()
+	Metrics   *prometheus.Registry        // served at /metrics; default: a new one
+	Ready     func(context.Context) error // why builds cannot be taken, for /readyz; nil: always ready
+	Builder   Builder                     // nil: images stay PENDING
+	Throttle  Throttle
+	AtOnce    int // requests worked on at once; 0: no bound
 }
 
 // Builder carries out what the records ask for. Both are called after the
@@ -73,6 +74,7 @@ type Builder interface {
 // signature, it serves /healthz, /readyz and /metrics, which do not.
 type Server struct {
 	Config
+	identities *identities
 	verifier   sigv4.Verifier
 	operations map[string]*operation // by method and path
 	buckets    *buckets
@@ -90,8 +92,8 @@ type operation struct {
 
 // New makes a Server. It reads the key of the page tokens from the store.
 func New(ctx context.Context, c Config) (*Server, error) {
-	if c.Store == nil || c.Credentials == nil {
-		return nil, errors.New("making the API server: Store and Credentials are required")
+	if c.Store == nil {
+		return nil, errors.New("making the API server: Store is required")
 	}
 	if err := c.Throttle.Check(); err != nil {
 		return nil, fmt.Errorf("making the API server: throttle: %w", err)
@@ -101,9 +103,11 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the key of page tokens: %w", err)
 	}
+	who := &identities{store: c.Store, partition: c.Partition}
 	s := &Server{
 		Config:     c,
-		verifier:   sigv4.Verifier{Service: "imagebuilder", Lookup: c.Credentials, Regions: c.Regions, Now: c.Now},
+		identities: who,
+		verifier:   sigv4.Verifier{Service: "imagebuilder", Lookup: who.credentials, Regions: c.Regions, Now: c.Now},
 		operations: map[string]*operation{},
 		buckets:    newBuckets(c.Throttle),
 		slots:      newSlots(c.AtOnce),

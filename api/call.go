@@ -25,6 +25,7 @@ type Caller struct {
 // call is one request on its way.
 type call struct {
 	Caller
+	identity  *identity // once the signature is verified
 	operation string
 	started   time.Time
 	token     string // client token, made up if the client sent none
@@ -107,12 +108,9 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, c *call) (body [
 		return nil, err
 	}
 	defer leave()
-	who, err := s.verifier.Verify(r, raw)
-	if err != nil {
+	if err := s.authenticate(r, raw, c); err != nil {
 		return nil, err
 	}
-	c.Scope = ingot.Scope{Account: who.Account, Region: who.Region}
-	c.Principal = who.Principal
 	if err := s.throttled(c); err != nil {
 		return nil, err
 	}
@@ -121,6 +119,9 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, c *call) (body [
 		return nil, err
 	}
 	if err := validate(op.Input, in); err != nil {
+		return nil, err
+	}
+	if err := s.authorize(r, c, in); err != nil {
 		return nil, err
 	}
 	if err := s.prepare(c, in); err != nil {

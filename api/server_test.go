@@ -23,7 +23,6 @@ import (
 
 	"ingot.dev/ingot"
 	"ingot.dev/ingot/api"
-	"ingot.dev/ingot/api/sigv4"
 	"ingot.dev/ingot/catalog"
 	"ingot.dev/ingot/sqlite"
 )
@@ -62,12 +61,6 @@ func start(t testing.TB, change ...func(*api.Config)) *server {
 	log := new(logBuffer)
 	c := api.Config{
 		Store: store, Now: time.Now, Log: slog.New(slog.NewJSONHandler(log, nil)),
-		Credentials: func(_ context.Context, id string) (sigv4.Credential, bool, error) {
-			return sigv4.Credential{
-				AccessKeyID: keyID, Secret: secret, Account: account,
-				Principal: "arn:aws:iam::" + account + ":user/test",
-			}, id == keyID, nil
-		},
 	}
 	for _, f := range change {
 		f(&c)
@@ -83,7 +76,18 @@ func start(t testing.TB, change ...func(*api.Config)) *server {
 			t.Error(err)
 		}
 	})
-	return &server{t: t, URL: h.URL, Store: store, Log: log, now: c.Now, handler: s}
+	seen := &server{t: t, URL: h.URL, Store: store, Log: log, now: c.Now, handler: s}
+	seen.putAdministrator(account, keyID)
+	return seen
+}
+
+// putAdministrator makes an account whose administrator has the key id, and
+// the secret that all have here.
+func (s *server) putAdministrator(account, id string) {
+	s.t.Helper()
+	s.write(func(tx ingot.Tx) error {
+		return ingot.PutAdministrator(context.Background(), tx, account, ingot.AccessKey{ID: id, Secret: secret, Created: s.now()})
+	})
 }
 
 // client is the vendor's own client of the server; it does not repeat requests.
@@ -210,7 +214,7 @@ type obj = map[string]any
 // put stores records as if the server had made them.
 func (s *server) put(records ...ingot.Record) {
 	s.t.Helper()
-	err := s.Store.Write(context.Background(), func(tx ingot.Tx) error {
+	s.write(func(tx ingot.Tx) error {
 		for _, r := range records {
 			if err := tx.Create(context.Background(), r); err != nil {
 				return err
@@ -218,7 +222,12 @@ func (s *server) put(records ...ingot.Record) {
 		}
 		return nil
 	})
-	if err != nil {
+}
+
+// write changes the store behind the server's back.
+func (s *server) write(f func(ingot.Tx) error) {
+	s.t.Helper()
+	if err := s.Store.Write(context.Background(), f); err != nil {
 		s.t.Fatal(err)
 	}
 }

@@ -16,8 +16,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/imagebuilder"
 	"github.com/aws/smithy-go"
 
+	"ingot.dev/ingot"
 	"ingot.dev/ingot/api"
-	"ingot.dev/ingot/api/sigv4"
 )
 
 // movingClock is a time that tests move.
@@ -93,15 +93,8 @@ func TestThrottleOfOperation(t *testing.T) {
 func TestThrottleOfAccount(t *testing.T) {
 	const otherAccount, otherKey = "444455556666", "AKIDOTHER"
 	clock := newClock()
-	s := start(t, throttledBy(slow, clock), func(c *api.Config) {
-		mine := c.Credentials
-		c.Credentials = func(ctx context.Context, id string) (sigv4.Credential, bool, error) {
-			if id == otherKey {
-				return sigv4.Credential{AccessKeyID: id, Secret: secret, Account: otherAccount, Principal: "arn:aws:iam::" + otherAccount + ":user/test"}, true, nil
-			}
-			return mine(ctx, id)
-		}
-	})
+	s := start(t, throttledBy(slow, clock))
+	s.putAdministrator(otherAccount, otherKey)
 	for range 10 {
 		r, err := http.NewRequest("POST", s.URL+"/ListComponents", nil)
 		if err != nil {
@@ -182,21 +175,28 @@ func TestThrottleThroughSDK(t *testing.T) {
 	}
 }
 
+// gatedStore holds up the first lookup of a key.
+type gatedStore struct {
+	ingot.Store
+	first            sync.Once
+	entered, release chan struct{}
+}
+
+func (s *gatedStore) AccessKey(ctx context.Context, id string) (ingot.AccessKey, error) {
+	s.first.Do(func() {
+		close(s.entered)
+		<-s.release
+	})
+	return s.Store.AccessKey(ctx, id)
+}
+
 // TestAtOnce fills the only slot: the next request is told to come again, and
 // the vendor's client does.
 func TestAtOnce(t *testing.T) {
 	entered, release := make(chan struct{}), make(chan struct{})
-	var first sync.Once
 	s := start(t, func(c *api.Config) {
 		c.AtOnce = 1
-		credentials := c.Credentials
-		c.Credentials = func(ctx context.Context, id string) (sigv4.Credential, bool, error) {
-			first.Do(func() {
-				close(entered)
-				<-release
-			})
-			return credentials(ctx, id)
-		}
+		c.Store = &gatedStore{Store: c.Store, entered: entered, release: release}
 	})
 	done := make(chan answer)
 	go func() { done <- s.call("POST", "/ListComponents", `{}`) }()

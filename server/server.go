@@ -24,7 +24,6 @@ import (
 	"ingot.dev/ingot"
 	"ingot.dev/ingot/admin"
 	"ingot.dev/ingot/api"
-	"ingot.dev/ingot/api/sigv4"
 	"ingot.dev/ingot/build"
 	"ingot.dev/ingot/compute"
 	"ingot.dev/ingot/compute/container"
@@ -40,12 +39,12 @@ import (
 type Config struct {
 	Data      string // the data directory, locked by the caller
 	Runtime   string // folder of sockets; short path
-	Account   string // twelve digits
+	Account   string // twelve digits: the server's own, beside which there may be others
 	Region    string
-	BuildKind string // container, qemu or auto
-	TestKind  string // container, qemu or auto
-	Key       sigv4.Credential
-	Shim      []string // the program that calls shim.Main, and its arguments before the folder
+	BuildKind string          // container, qemu or auto
+	TestKind  string          // container, qemu or auto
+	Key       ingot.AccessKey // of the account's administrator
+	Shim      []string        // the program that calls shim.Main, and its arguments before the folder
 	Log       *slog.Logger
 	Throttle  api.Throttle
 	AtOnce    int // requests worked on at once
@@ -100,6 +99,10 @@ func Open(ctx context.Context, c Config) (_ *Server, err error) {
 	if s.db, err = sqlite.Open(ctx, s.path("ingot.db")); err != nil {
 		return nil, err
 	}
+	err = s.db.Write(ctx, func(tx ingot.Tx) error { return ingot.PutAdministrator(ctx, tx, c.Account, c.Key) })
+	if err != nil {
+		return nil, fmt.Errorf("storing the administrator's key: %w", err)
+	}
 	s.regions = region.Open(s.path("regions"), s.path("cache"), s.db)
 	if s.region, err = s.regions.Region(c.Region); err != nil {
 		return nil, err
@@ -151,11 +154,8 @@ func (s *Server) Close(ctx context.Context) error {
 
 func (s *Server) newAPI(ctx context.Context) (http.Handler, error) {
 	return api.New(ctx, api.Config{
-		Store:   s.db,
-		Regions: []string{s.Region},
-		Credentials: func(_ context.Context, id string) (sigv4.Credential, bool, error) {
-			return s.Key, id == s.Key.AccessKeyID, nil
-		},
+		Store:    s.db,
+		Regions:  []string{s.Region},
 		Builder:  s.builder,
 		Throttle: s.Throttle,
 		AtOnce:   s.AtOnce,

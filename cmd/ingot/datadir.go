@@ -2,15 +2,16 @@ package main
 
 import (
 	"bufio"
-	"crypto/rand"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
+
+	"ingot.dev/ingot"
 )
 
 // dataDir is the one directory of a server. Its layout is part of the
@@ -87,12 +88,8 @@ func (d dataDir) ensureCredentials(region string) (credentials, error) {
 	if !errors.Is(err, os.ErrNotExist) {
 		return c, err
 	}
-	secret := make([]byte, 30)
-	rand.Read(secret)
-	c = credentials{
-		AccessKeyID:     "AKIA" + rand.Text()[:16], // the form that clients expect
-		SecretAccessKey: base64.StdEncoding.EncodeToString(secret),
-	}
+	key := ingot.NewAccessKey(ingot.PrincipalName{}, time.Now()) // the server knows whose it is
+	c = credentials{AccessKeyID: key.ID, SecretAccessKey: key.Secret}
 	text := fmt.Sprintf("[default]\naws_access_key_id = %s\naws_secret_access_key = %s\nregion = %s\n", c.AccessKeyID, c.SecretAccessKey, region)
 	if err := writeFileAtomic(d.path("credentials"), []byte(text)); err != nil {
 		return credentials{}, fmt.Errorf("writing the administrator's key: %w", err)

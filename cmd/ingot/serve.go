@@ -13,8 +13,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ingot.dev/ingot"
 	"ingot.dev/ingot/admin"
-	"ingot.dev/ingot/api/sigv4"
 	"ingot.dev/ingot/client"
 	"ingot.dev/ingot/server"
 )
@@ -143,10 +143,7 @@ func serving(ctx context.Context, s settings, log *slog.Logger, f func(ctx conte
 		Data: s.Data, Runtime: s.Runtime, Account: s.Account, Region: s.Region,
 		BuildKind: s.BuildKind, TestKind: s.TestKind, Shim: []string{self, "shim"}, Log: log,
 		Throttle: s.Throttle, AtOnce: s.AtOnce,
-		Key: sigv4.Credential{
-			AccessKeyID: key.AccessKeyID, Secret: key.SecretAccessKey, Account: s.Account,
-			Principal: "arn:aws:iam::" + s.Account + ":user/administrator",
-		},
+		Key: ingot.AccessKey{ID: key.AccessKeyID, Secret: key.SecretAccessKey, Created: time.Now()},
 	})
 	if err != nil {
 		return err
