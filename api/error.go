@@ -98,6 +98,10 @@ func seconds(wait time.Duration) string {
 	return strconv.Itoa(int((wait + time.Second - 1) / time.Second))
 }
 
+// longestMessage bounds a message in characters: most of them quote what was
+// sent, and nobody reads the thousandth fault of a document.
+const longestMessage = 8000
+
 // failure is the answer to a request that ended in err; nothing else makes an
 // error of the API. Its cause is logged where the client does not get to see it.
 func (s *Server) failure(c *call, err error) (f *fault, body []byte) {
@@ -106,7 +110,7 @@ func (s *Server) failure(c *call, err error) (f *fault, body []byte) {
 	if !errors.As(err, &known) && (f.status == http.StatusInternalServerError || f.status == http.StatusServiceUnavailable) {
 		s.Log.Error("request failed", slog.String("request", c.RequestID), slog.String("operation", c.operation), slog.Any("error", err))
 	}
-	body, err = json.Marshal(map[string]string{"__type": f.exception, "message": f.message})
+	body, err = json.Marshal(map[string]string{"__type": f.exception, "message": cut(f.message, longestMessage)})
 	if err != nil { // two strings always have a JSON form
 		panic(err)
 	}

@@ -27,7 +27,11 @@ func (s *Server) startResourceStateUpdate(ctx context.Context, tx ingot.Tx, in *
 	if err != nil {
 		return nil, err
 	}
-	return &model.StartResourceStateUpdateResponse{LifecycleExecutionId: id, ResourceArn: arn.String()}, nil
+	out := &model.StartResourceStateUpdateResponse{ResourceArn: arn.String()}
+	if in.IncludeResources != nil || in.UpdateAt != nil { // else it is over, and the answer names none. Source: api.md §4.4.
+		out.LifecycleExecutionId = id
+	}
+	return out, nil
 }
 
 func (s *Server) cancelLifecycleExecution(ctx context.Context, tx ingot.Tx, in *model.CancelLifecycleExecutionRequest) (*model.CancelLifecycleExecutionResponse, error) {

@@ -134,8 +134,8 @@ func (r *random) check(route model.Route, w *httptest.ResponseRecorder, request 
 		r.t.Errorf("%s = %d %s\n%s %s\n%.2000q\n%s", route.Operation, w.Code, w.Body, request.Method, request.URL, data, r.Log)
 	case err != nil || w.Header().Get("X-Amzn-RequestId") == "":
 		r.t.Errorf("%s = %d without an id or an object: %s", route.Operation, w.Code, w.Body)
-	case w.Code != http.StatusOK && (exception == "" || body["message"] == "" || len(w.Body.Bytes()) > 1<<16):
-		r.t.Errorf("%s = %d, a refusal that does not say why, or endlessly: %s %.500s", route.Operation, w.Code, exception, w.Body)
+	case w.Code != http.StatusOK && (exception == "" || body["message"] == "" || w.Body.Len() > 6*8100):
+		r.t.Errorf("%s = %d, a refusal that does not say why, or at too much length: %s %.500s", route.Operation, w.Code, exception, w.Body)
 	}
 }
 

@@ -126,10 +126,12 @@ func bounds(s *model.Shape) string {
 }
 
 // shorten keeps an error message readable whatever was sent.
-func shorten(s string) string {
-	const longest = 128
-	if utf8.RuneCountInString(s) <= longest {
+func shorten(s string) string { return cut(s, 128) }
+
+// cut returns the first characters of a text, and shows that there were more.
+func cut(s string, characters int) string {
+	if utf8.RuneCountInString(s) <= characters {
 		return s
 	}
-	return string([]rune(s)[:longest]) + "…"
+	return string([]rune(s)[:characters]) + "…"
 }
