@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
-	"time"
 )
 
 const (
@@ -20,19 +19,19 @@ const (
 type pipes struct {
 	ours, theirs []*os.File
 	sinks        []*lineSink
-	done         chan struct{} // one value per pipe that has ended
 }
 
 func (c *Call) pipes(cmd *exec.Cmd, stdout io.Writer) (*pipes, error) {
-	p := &pipes{done: make(chan struct{}, 2)}
+	p := &pipes{}
 	for _, s := range []struct {
 		stream Stream
 		to     *io.Writer
 		copy   io.Writer
 	}{{Stdout, &cmd.Stdout, stdout}, {Stderr, &cmd.Stderr, io.Discard}} {
-		r, w, err := os.Pipe()
+		r, w, err := newPipe()
 		if err != nil {
-			p.close()
+			p.closeTheirs()
+			p.closeOurs()
 			return nil, fmt.Errorf("creating pipe: %w", err)
 		}
 		*s.to = w
@@ -42,37 +41,15 @@ func (c *Call) pipes(cmd *exec.Cmd, stdout io.Writer) (*pipes, error) {
 	return p, nil
 }
 
-func (p *pipes) close() {
-	for _, f := range append(p.ours, p.theirs...) {
+func (p *pipes) closeTheirs() {
+	for _, f := range p.theirs {
 		f.Close() // nothing was written: there is nothing to lose
 	}
 }
 
-// begin reads the pipes. The program has its own copies of the far ends.
-func (p *pipes) begin() {
-	for i, r := range p.ours {
-		p.theirs[i].Close()
-		go func() {
-			p.sinks[i].readFrom(r)
-			p.done <- struct{}{}
-		}()
-	}
-}
-
-// end waits for the readers. A background child may hold a pipe open for ever,
-// so they are cut off after a while.
-func (p *pipes) end() {
-	timer := time.AfterFunc(pipeDelay, func() {
-		for _, r := range p.ours {
-			r.Close() // ends a read under way, and pipes of Windows take no deadline
-		}
-	})
-	defer timer.Stop()
-	for range p.ours {
-		<-p.done
-	}
-	for _, r := range p.ours {
-		r.Close() // again, perhaps: an error means nothing
+func (p *pipes) closeOurs() {
+	for _, f := range p.ours {
+		f.Close() // again, perhaps: an error means nothing
 	}
 }
 
@@ -84,21 +61,17 @@ type lineSink struct {
 	buf     []byte
 }
 
-// readFrom ends with the pipe: at its end, when it is cut off or at any read
-// error there is nothing more to log.
-func (s *lineSink) readFrom(r io.Reader) {
-	buffer := chunks.Get().(*[maxLine]byte)
-	defer chunks.Put(buffer)
-	chunk := buffer[:]
-	for {
-		n, err := r.Read(chunk)
-		s.copy.Write(chunk[:n]) // a tail or io.Discard: neither fails
-		s.add(chunk[:n])
-		if err != nil {
-			s.flush()
-			return
-		}
+// read hands on what one read of a pipe brings, and reports whether there may
+// be more. At the pipe's end, when it is cut off or at any read error there is
+// nothing more to log.
+func (s *lineSink) read(pipe io.Reader, buffer []byte) bool {
+	n, err := pipe.Read(buffer)
+	s.copy.Write(buffer[:n]) // a tail or io.Discard: neither fails
+	s.add(buffer[:n])
+	if err != nil {
+		s.flush()
 	}
+	return err == nil
 }
 
 // chunks are read buffers: most steps print little, and there are many steps.

@@ -43,13 +43,13 @@ func (c *Call) runCommand(ctx context.Context, cmd *exec.Cmd) (string, error) {
 		return "", err
 	}
 	tree.prepare(cmd)
-	if err := cmd.Start(); err != nil {
-		pipes.close()
+	err = cmd.Start()
+	pipes.closeTheirs() // the program has its own copies
+	defer pipes.closeOurs()
+	if err != nil {
 		return "", fmt.Errorf("starting %s: %w", cmd.Path, err)
 	}
-	pipes.begin()
-	err = waitTree(ctx, cmd, &tree)
-	pipes.end()
+	err = pipes.follow(ctx, cmd, &tree)
 	if stdout.dropped {
 		c.Console.Printf(Warn, "CmdExecution: only the last %d bytes of the output are kept for later steps", MaxCapture)
 	}
@@ -57,29 +57,6 @@ func (c *Call) runCommand(ctx context.Context, cmd *exec.Cmd) (string, error) {
 		c.Console.Printf(Info, "CmdExecution: ExitCode %d", cmd.ProcessState.ExitCode())
 	}
 	return stdout.text(), err
-}
-
-// waitTree waits for the program. At the end of ctx it ends the program and
-// its descendants and returns the reason.
-func waitTree(ctx context.Context, cmd *exec.Cmd, tree *processTree) error {
-	if err := tree.started(cmd); err != nil {
-		return errors.Join(err, cmd.Process.Kill(), cmd.Wait())
-	}
-	defer tree.release()
-	var err error
-	exited := make(chan struct{})
-	go func() {
-		err = cmd.Wait()
-		close(exited)
-	}()
-	select {
-	case <-exited:
-		return err
-	case <-ctx.Done():
-	}
-	tree.end(exited, killDelay)
-	<-exited
-	return errors.Join(context.Cause(ctx), ignoreExit(err))
 }
 
 // ignoreExit drops the exit status of a program that we ended ourselves.

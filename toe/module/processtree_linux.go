@@ -20,7 +20,7 @@ import (
 type processTree struct {
 	mark  string // NAME=value in the environment of the program
 	pid   int
-	start uint64 // of the program, in clock ticks since the system started
+	start uint64 // of the program, in clock ticks since the system started; 0: it was gone already
 }
 
 // prepare puts the program into a session of its own, so that it has no
@@ -29,20 +29,13 @@ func (t *processTree) prepare(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &unix.SysProcAttr{Setsid: true, Pdeathsig: unix.SIGKILL}
 }
 
-func (t *processTree) started(cmd *exec.Cmd) error {
-	t.pid = cmd.Process.Pid
-	if p, ok := readProcess(t.pid); ok {
-		t.start = p.start
-	}
-	return nil
-}
-
-func (t *processTree) release() {}
-
 // end asks the tree to end and kills what is left after delay, or once its
 // program is gone and nothing else of it lives. exited is closed by whoever
 // waits for the program.
 func (t *processTree) end(exited <-chan struct{}, delay time.Duration) {
+	if p, ok := readProcess(t.pid); ok && !closed(exited) {
+		t.start = p.start
+	}
 	t.signal(unix.SIGTERM)
 	deadline := time.NewTimer(delay)
 	defer deadline.Stop()
