@@ -44,7 +44,8 @@ type server struct {
 	Log   *logBuffer
 	now   func() time.Time
 
-	handler http.Handler
+	credentials aws.Credentials // of who calls
+	handler     http.Handler
 }
 
 // start runs a server until the test ends. Change adapts its Config.
@@ -76,7 +77,10 @@ func start(t testing.TB, change ...func(*api.Config)) *server {
 			t.Error(err)
 		}
 	})
-	seen := &server{t: t, URL: h.URL, Store: store, Log: log, now: c.Now, handler: s}
+	seen := &server{
+		t: t, URL: h.URL, Store: store, Log: log, now: c.Now, handler: s,
+		credentials: aws.Credentials{AccessKeyID: keyID, SecretAccessKey: secret},
+	}
 	seen.putAdministrator(account, keyID)
 	return seen
 }
@@ -131,14 +135,15 @@ func (s *server) call(method, path string, body any) answer {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	s.sign(r, data, secret, s.now())
+	s.sign(r, data, s.credentials.SecretAccessKey, s.now())
 	return s.send(r)
 }
 
 func (s *server) sign(r *http.Request, body []byte, secret string, at time.Time) {
 	s.t.Helper()
 	sum := sha256.Sum256(body)
-	c := aws.Credentials{AccessKeyID: keyID, SecretAccessKey: secret}
+	c := s.credentials
+	c.SecretAccessKey = secret
 	if err := v4.NewSigner().SignHTTP(context.Background(), c, r, hex.EncodeToString(sum[:]), "imagebuilder", region, at); err != nil {
 		s.t.Fatal(err)
 	}
