@@ -32,9 +32,9 @@ func TestSharing(t *testing.T) { // A2
 				"Component": "componentBuildVersionArn", "Image": "imageBuildVersionArn",
 				"ImageRecipe": "imageRecipeArn", "ContainerRecipe": "containerRecipeArn",
 			}[r.kind]
-			any, _, _ := strings.Cut(r.arn, "/1.0.0")
+			name, _, _ := strings.Cut(r.arn, "/1.0.0")
 			path := "/Get" + r.kind + "?" + get + "="
-			version := path + url.QueryEscape(any+"/x.x.x")
+			version := path + url.QueryEscape(name+"/x.x.x")
 			path += url.QueryEscape(r.arn)
 			listed := func() (n int) {
 				t.Helper()

@@ -183,5 +183,6 @@ func (s *Server) Admin() http.Handler {
 	admin.Handle(h, "instance/list", s.listInstances)
 	admin.Handle(h, "instance/exec", s.execInstance)
 	admin.Handle(h, "instance/stop", s.stopInstance)
+	s.handleIdentity(h)
 	return h
 }

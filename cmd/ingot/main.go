@@ -134,6 +134,7 @@ var commands = []func(*app) *cobra.Command{
 	newImageCommand,
 	newInstanceCommand,
 	newLogsCommand,
+	newAdminCommand,
 	newDoctorCommand,
 	newConfigCommand,
 	newManCommand,

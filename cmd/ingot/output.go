@@ -19,7 +19,10 @@ func (a *app) printJSON(v any) error {
 // have no type.
 func isUnknownCommand(err error) bool {
 	text := err.Error()
-	for _, start := range []string{"unknown command", "accepts ", "requires ", "invalid argument"} {
+	for _, start := range []string{
+		"unknown command", "accepts ", "requires ", "invalid argument",
+		"required flag", "at least one of the flags", "if any flags",
+	} {
 		if strings.HasPrefix(text, start) {
 			return true
 		}
