@@ -14,12 +14,6 @@ import (
 // distributionTimeoutMinutes is constant: it is no input. Source: api.md §3.5.
 const distributionTimeoutMinutes = 720
 
-// Quotas of one region of a distribution configuration. Source: api.md §10.
-const (
-	maxLaunchTemplates = 5
-	maxSSMParameters   = 10
-)
-
 var imageTag = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$`)
 
 // NewDistribution is the configuration that a request asks for.
@@ -46,7 +40,7 @@ func UpdateDistribution(ctx context.Context, tx Tx, arn ARN, in *model.UpdateDis
 // CheckDistributions checks the members of distributions against each other.
 // Account is the caller's; regions are those of the server, empty for any.
 // Source: api.md §3.5, distribution.md §2.
-func CheckDistributions(list []model.Distribution, account string, regions []string) error {
+func CheckDistributions(list []model.Distribution, account string, regions []string, quotas Quotas) error {
 	seen := map[string]bool{}
 	for i, d := range list {
 		field := fmt.Sprintf("distributions[%d]", i)
@@ -59,7 +53,7 @@ func CheckDistributions(list []model.Distribution, account string, regions []str
 			return InvalidField(field, "Each region needs at least one output: an AMI or container distribution, a license configuration, a launch template, an export, a fast launch or an SSM parameter configuration.")
 		}
 		seen[d.Region] = true
-		if err := checkDistribution(field, d, account); err != nil {
+		if err := checkDistribution(field, d, account, quotas); err != nil {
 			return err
 		}
 	}
@@ -73,15 +67,15 @@ func hasOutput(d model.Distribution) bool {
 		len(d.SsmParameterConfigurations) > 0
 }
 
-func checkDistribution(field string, d model.Distribution, account string) error {
+func checkDistribution(field string, d model.Distribution, account string, quotas Quotas) error {
 	if err := checkAMIDistribution(field+".amiDistributionConfiguration", d.AmiDistributionConfiguration); err != nil {
 		return err
 	}
 	if err := checkContainerTags(field+".containerDistributionConfiguration", d.ContainerDistributionConfiguration); err != nil {
 		return err
 	}
-	if n := len(d.LaunchTemplateConfigurations); n > maxLaunchTemplates {
-		return Errorf(CodeQuota, "The region '%s' has %d launch template configurations; the quota is %d.", d.Region, n, maxLaunchTemplates)
+	if err := quotas.checkRegion(d.Region, len(d.LaunchTemplateConfigurations), len(d.SsmParameterConfigurations)); err != nil {
+		return err
 	}
 	for i, f := range d.FastLaunchConfigurations {
 		if t := f.LaunchTemplate; t != nil && t.LaunchTemplateId != "" && t.LaunchTemplateName != "" {
@@ -141,9 +135,6 @@ func checkContainerTags(field string, c *model.ContainerDistributionConfiguratio
 }
 
 func checkSSMParameters(field string, d model.Distribution, account string) error {
-	if n := len(d.SsmParameterConfigurations); n > maxSSMParameters {
-		return Errorf(CodeQuota, "The region '%s' has %d SSM parameter configurations; the quota is %d.", d.Region, n, maxSSMParameters)
-	}
 	var targets []string
 	if d.AmiDistributionConfiguration != nil {
 		targets = d.AmiDistributionConfiguration.TargetAccountIds

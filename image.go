@@ -29,9 +29,6 @@ func IsImagePending(status model.ImageStatus) bool {
 	return slices.Contains(ImagePending, string(status))
 }
 
-// maxConcurrentBuilds is a quota per account and region. Source: api.md §10.
-const maxConcurrentBuilds = 100
-
 // imageTransitions are the statuses that may follow each status; states may be
 // skipped, and only a retry goes back. Source: api.md §4.1.
 var imageTransitions = map[model.ImageStatus][]model.ImageStatus{

@@ -258,17 +258,3 @@ func orTrue(b *bool) *bool {
 	}
 	return b
 }
-
-func checkBuildQuota(ctx context.Context, r RecordReader, scope Scope) error {
-	n, err := r.Count(ctx, Query{
-		Scope: scope, Kind: KindImage, Limit: maxConcurrentBuilds,
-		Filters: []Filter{{Name: FilterStatus, Values: ImagePending}},
-	})
-	if err != nil {
-		return err
-	}
-	if n >= maxConcurrentBuilds {
-		return Errorf(CodeQuota, "The account has %d image builds under way in %s, which is its quota. Wait for one to end.", n, scope.Region)
-	}
-	return nil
-}

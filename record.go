@@ -162,6 +162,8 @@ type Tx interface {
 	MessageWriter
 	IdentityWriter
 	TokenStore
+	// Quotas are those of every account.
+	Quotas() Quotas
 }
 
 // Store keeps the resources of all accounts and regions.

@@ -17,7 +17,7 @@ func (s *Server) registerDistributions() {
 
 func (s *Server) createDistribution(ctx context.Context, tx ingot.Tx, in *model.CreateDistributionConfigurationRequest) (*model.CreateDistributionConfigurationResponse, error) {
 	arn := newARN(ctx, ingot.KindDistribution, in.Name, ingot.Version{})
-	if err := ingot.CheckDistributions(in.Distributions, arn.Account, s.Regions); err != nil {
+	if err := ingot.CheckDistributions(in.Distributions, arn.Account, s.Regions, tx.Quotas()); err != nil {
 		return nil, err
 	}
 	if err := ingot.CreateDistribution(ctx, tx, arn, ingot.NewDistribution(arn, in, s.Now()), in.Tags, s.Now()); err != nil {
@@ -31,7 +31,7 @@ func (s *Server) updateDistribution(ctx context.Context, tx ingot.Tx, in *model.
 	if err != nil {
 		return nil, err
 	}
-	if err := ingot.CheckDistributions(in.Distributions, arn.Account, s.Regions); err != nil {
+	if err := ingot.CheckDistributions(in.Distributions, arn.Account, s.Regions, tx.Quotas()); err != nil {
 		return nil, err
 	}
 	if err := ingot.UpdateDistribution(ctx, tx, arn, in, s.Now()); err != nil {

@@ -35,7 +35,7 @@ import (
 )
 
 // Config is what a server is told. All fields are required but those of the
-// API's bounds, whose zero values set none.
+// API's bounds, whose zero values set none; those of Quotas allow none.
 type Config struct {
 	Data      string // the data directory, locked by the caller
 	Runtime   string // folder of sockets; short path
@@ -48,6 +48,7 @@ type Config struct {
 	Log       *slog.Logger
 	Throttle  api.Throttle
 	AtOnce    int // requests worked on at once
+	Quotas    ingot.Quotas
 }
 
 // Server is everything that runs in the process.
@@ -99,6 +100,7 @@ func Open(ctx context.Context, c Config) (_ *Server, err error) {
 	if s.db, err = sqlite.Open(ctx, s.path("ingot.db")); err != nil {
 		return nil, err
 	}
+	s.db.Quotas = c.Quotas
 	err = s.db.Write(ctx, func(tx ingot.Tx) error { return ingot.PutAdministrator(ctx, tx, c.Account, c.Key) })
 	if err != nil {
 		return nil, fmt.Errorf("storing the administrator's key: %w", err)

@@ -66,6 +66,10 @@ func entriesQuery(sel selection) string {
 
 // Count implements ingot.RecordReader.
 func (s reader) Count(ctx context.Context, q ingot.Query) (n int, err error) {
+	if isWhole(q) {
+		n, err := s.countKind(ctx, q.Scope, q.Kind)
+		return min(n, q.Limit), err
+	}
 	sel, err := s.selection(ctx, q, q.Limit)
 	if err != nil || sel.text == "" {
 		return 0, err

@@ -140,6 +140,9 @@ func (t tx) index(ctx context.Context, r row) error {
 	if err := t.refer(ctx, r); err != nil {
 		return err
 	}
+	if err := t.addCount(ctx, r.ARN, 1); err != nil {
+		return err
+	}
 	for _, v := range r.views() {
 		if err := t.enter(ctx, v, r); err != nil {
 			return err
@@ -283,6 +286,9 @@ func foundRow(res sql.Result, arn ingot.ARN) error {
 func (t tx) Delete(ctx context.Context, arn ingot.ARN) error {
 	r, err := t.find(ctx, arn)
 	if err != nil {
+		return err
+	}
+	if err := t.addCount(ctx, r.ARN, -1); err != nil {
 		return err
 	}
 	for _, v := range r.views() {

@@ -36,6 +36,8 @@ const writeWait = 5 * time.Second
 
 // DB is an open database file. It implements ingot.Store.
 type DB struct {
+	Quotas ingot.Quotas // of every account; set before the first Write
+
 	reader   // of committed state
 	writes   *session
 	written  chan struct{} // a message was committed
@@ -62,6 +64,7 @@ func Open(ctx context.Context, path string) (*DB, error) {
 		return nil, errors.Join(err, writer.Close())
 	}
 	return &DB{
+		Quotas: ingot.DefaultQuotas(),
 		reader: reader{newSession(readers)}, writes: newSession(writer),
 		written: make(chan struct{}, 1), identity: &atomic.Int64{},
 	}, nil
@@ -146,7 +149,7 @@ func (db *DB) transact(ctx context.Context, f func(ingot.Tx) error) (fresh []str
 	defer sqlTx.Rollback() // does nothing after Commit; the error that led here is the one to report
 	s := db.writes.in(sqlTx)
 	told, identity := false, false
-	if err := f(tx{reader{s}, &told, &identity}); err != nil {
+	if err := f(tx{reader{s}, db.Quotas, &told, &identity}); err != nil {
 		return *s.fresh, err
 	}
 	err = sqlTx.Commit()
@@ -190,9 +193,13 @@ func (db *DB) Secret(ctx context.Context, name string) ([]byte, error) {
 // tx is an open write transaction. It implements ingot.Tx.
 type tx struct {
 	reader
+	quotas   ingot.Quotas
 	told     *bool // set when a message was put
 	identity *bool // set when the version of identities changes with the commit
 }
+
+// Quotas implements ingot.Tx.
+func (t tx) Quotas() ingot.Quotas { return t.quotas }
 
 // reader implements ingot.Reader, in a transaction or over the pool of readers.
 type reader struct{ *session }

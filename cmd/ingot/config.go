@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v4"
 
+	"ingot.dev/ingot"
 	"ingot.dev/ingot/api"
 	"ingot.dev/ingot/compute"
 )
@@ -39,6 +40,8 @@ type settings struct {
 	Throttle api.Throttle `yaml:"throttle" json:"throttle"`
 	// AtOnce bounds the requests worked on at once, whoever sent them; 0 does not.
 	AtOnce int `yaml:"atOnce" json:"atOnce"`
+	// Quotas are what each account may have.
+	Quotas ingot.Quotas `yaml:"quotas" json:"quotas"`
 }
 
 func defaultSettings() settings {
@@ -52,6 +55,7 @@ func defaultSettings() settings {
 		Runtime:   "/run/ingot",
 		Throttle:  api.Throttle{Rate: api.Rate{Rate: 500, Burst: 1000}},
 		AtOnce:    256,
+		Quotas:    ingot.DefaultQuotas(),
 	}
 	if os.Geteuid() != 0 {
 		home, err := os.UserHomeDir()
@@ -152,6 +156,9 @@ func (s *settings) check() error {
 	}
 	if s.AtOnce < 0 {
 		return fmt.Errorf("setting atOnce %d: must be a number of requests, or 0 for no bound", s.AtOnce)
+	}
+	if err := s.Quotas.Check(); err != nil {
+		return fmt.Errorf("setting quotas.%w", err)
 	}
 	data, err := filepath.Abs(s.Data)
 	if err != nil {

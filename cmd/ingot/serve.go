@@ -142,7 +142,7 @@ func serving(ctx context.Context, s settings, log *slog.Logger, f func(ctx conte
 	srv, err := server.Open(ctx, server.Config{
 		Data: s.Data, Runtime: s.Runtime, Account: s.Account, Region: s.Region,
 		BuildKind: s.BuildKind, TestKind: s.TestKind, Shim: []string{self, "shim"}, Log: log,
-		Throttle: s.Throttle, AtOnce: s.AtOnce,
+		Throttle: s.Throttle, AtOnce: s.AtOnce, Quotas: s.Quotas,
 		Key: ingot.AccessKey{ID: key.AccessKeyID, Secret: key.SecretAccessKey, Created: time.Now()},
 	})
 	if err != nil {
