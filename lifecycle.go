@@ -87,7 +87,7 @@ func DeleteLifecyclePolicy(ctx context.Context, tx Tx, arn ARN) error {
 // Source: lifecycle.md §1.
 func checkLifecyclePolicy(p *model.LifecyclePolicy) error {
 	if strings.Contains(p.ExecutionRole, "role/aws-service-role/") {
-		return InvalidField("executionRole", "A service-linked role cannot carry out a policy. Name a role of your own.")
+		return InvalidField("executionRole", "The provided role does not exist or does not have sufficient permissions to carry out a policy: it is service-linked. Name a role of your own.")
 	}
 	if err := checkSelection(p.ResourceSelection); err != nil {
 		return err

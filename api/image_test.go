@@ -279,25 +279,6 @@ func TestCreateImageRefusals(t *testing.T) {
 	}
 }
 
-func TestOnlyAvailableImagesResolve(t *testing.T) { // G2, G3
-	f := newFactory(t)
-	version := own + "image/demo/1.0.0"
-	first := f.build()
-	_, err := f.GetImage(t.Context(), &imagebuilder.GetImageInput{ImageBuildVersionArn: &version})
-	wantError(t, "GetImage by version while build 1 is running", err, notFound)
-	f.move(first, model.ImageStatusBuilding, model.ImageStatusTesting, model.ImageStatusAvailable)
-	second := f.build()
-	f.move(second, model.ImageStatusFailed)
-	for _, ask := range []string{version, own + "image/demo/x.x.x", own + "image/demo/1.x.x", first} {
-		if got := f.image(ask); *got.Arn != first {
-			t.Errorf("GetImage(%s) = %s, want build 1", ask, *got.Arn)
-		}
-	}
-	if got := f.image(second); got.State.Status != types.ImageStatusFailed {
-		t.Errorf("GetImage(%s) is %s, want FAILED", second, got.State.Status)
-	}
-}
-
 func TestCancelAndDelete(t *testing.T) { // G4 to G6
 	f := newFactory(t)
 	ctx := t.Context()

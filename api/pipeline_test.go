@@ -43,20 +43,9 @@ func must(t testing.TB, err error) {
 	}
 }
 
-func TestPipelineMinimal(t *testing.T) { // P1
-	now := time.Date(2026, 7, 1, 12, 0, 0, 123e6, time.UTC)
-	f := newFactory(t, clock(&now))
+func TestListPipelines(t *testing.T) {
+	f := newFactory(t)
 	must(t, f.newPipeline())
-	got := f.must("GET", "/GetImagePipeline?imagePipelineArn="+pipelineARN, nil)["imagePipeline"]
-	want := map[string]any{
-		"arn": pipelineARN, "name": "Nightly", "platform": "Linux", "status": "ENABLED", "imageRecipeArn": f.recipe,
-		"infrastructureConfigurationArn": f.infra, "enhancedImageMetadataEnabled": true,
-		"imageTestsConfiguration": obj{"imageTestsEnabled": true, "timeoutMinutes": 720.0},
-		"dateCreated":             "2026-07-01T12:00:00.123Z", "dateUpdated": "2026-07-01T12:00:00.123Z", "tags": obj{},
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("GetImagePipeline (-want +got):\n%s", diff)
-	}
 	wantError(t, "CreateImagePipeline twice", f.newPipeline(), exists)
 	list, err := f.ListImagePipelines(t.Context(), &imagebuilder.ListImagePipelinesInput{
 		Filters: []types.Filter{{Name: aws.String("imageRecipeArn"), Values: []string{f.recipe}}, {Name: aws.String("status"), Values: []string{"ENABLED"}}},
@@ -248,17 +237,4 @@ func TestStartPipelineWithMissingReference(t *testing.T) {
 	}
 	_, err = f.StartImagePipelineExecution(t.Context(), &imagebuilder.StartImagePipelineExecutionInput{ImagePipelineArn: aws.String(own + "image-pipeline/none")})
 	wantError(t, "StartImagePipelineExecution of a missing pipeline", err, notFound)
-}
-
-func TestPipelineQuota(t *testing.T) { // Q1
-	f := newFactory(t)
-	names := func(n int) func(*imagebuilder.CreateImagePipelineInput) {
-		return func(in *imagebuilder.CreateImagePipelineInput) {
-			in.Name = aws.String("p-" + string(rune('a'+n/26)) + string(rune('a'+n%26)))
-		}
-	}
-	for n := range 75 {
-		must(t, f.newPipeline(names(n)))
-	}
-	wantError(t, "the 76th pipeline", f.newPipeline(names(75)), "ServiceQuotaExceededException")
 }

@@ -87,21 +87,24 @@ func TestRecipeIsVerbatim(t *testing.T) { // R1, R2, I10
 	}
 }
 
-func TestRecipeVersions(t *testing.T) { // I8, I9
+func TestRecipeVersions(t *testing.T) {
 	s := withCatalogue(t)
-	for i := range 3 {
-		got := s.must("PUT", "/CreateImageRecipe", recipe("demo", "1.0.x", nil))["imageRecipeArn"]
-		if want := fmt.Sprintf("%simage-recipe/demo/1.0.%d", own, i); got != want {
-			t.Errorf("allocation %d = %v, want %s", i, got, want)
+	for _, c := range [][2]string{
+		{"x.x.x", "1.0.0"},
+		{"0.0.x", "0.0.1"},
+		{"1.4.2", "1.4.2"},
+		{"1.x.x", "1.5.0"},
+		{"1.4.x", "1.4.3"},
+		{"2.3.4", "2.3.4"},
+		{"x.x.x", "3.0.0"},
+		{"3.1.x", "3.1.0"},
+		{"9.9.1073741823", "9.9.1073741823"},
+	} {
+		if got := s.must("PUT", "/CreateImageRecipe", recipe("demo", c[0], nil))["imageRecipeArn"]; got != own+"image-recipe/demo/"+c[1] {
+			t.Errorf("%s allocates %v, want %s", c[0], got, c[1])
 		}
 	}
-	s.refused(400, exists, "PUT", "/CreateImageRecipe", recipe("Demo", "1.0.0", nil),
-		"The following resource 'ImageRecipe' already exists: '"+own+"image-recipe/demo/1.0.0'.")
-	for version, want := range map[string]string{"2.x.x": "2.0.0", "3.1.x": "3.1.0"} {
-		if got := s.must("PUT", "/CreateImageRecipe", recipe("demo", version, nil))["imageRecipeArn"]; got != own+"image-recipe/demo/"+want {
-			t.Errorf("%s allocates %v", version, got)
-		}
-	}
+	s.refused(400, "InvalidVersionNumberException", "PUT", "/CreateImageRecipe", recipe("demo", "9.9.x", nil))
 	for _, version := range []string{"x.1.x", "1.x.1", "1.0.1073741824"} {
 		s.refused(400, "InvalidVersionNumberException", "PUT", "/CreateImageRecipe", recipe("demo", version, nil))
 	}
@@ -201,19 +204,10 @@ func TestRecipeOfAnAMI(t *testing.T) {
 	}
 }
 
-func TestDependencies(t *testing.T) { // C6, C7
+func TestVersionInUse(t *testing.T) {
 	s := withCatalogue(t)
-	exact, pattern := s.createComponent("exact", "1.0.0", docBuild), s.createComponent("pattern", "1.0.0", docBuild)
-	version := s.createComponent("version", "1.0.0", docBuild)
-	s.must("PUT", "/CreateImageRecipe", recipe("user", "1.0.0", obj{"components": []obj{
-		{"componentArn": exact}, {"componentArn": own + "component/pattern/1.x.x"}, {"componentArn": own + "component/version/1.0.0"},
-	}}))
-	for _, arn := range []string{exact, version} {
-		s.refused(400, dependency, "DELETE", "/DeleteComponent?componentBuildVersionArn="+arn, nil,
-			"Resource dependency error: The resource ARN '"+arn+"' has other resources depended on it.")
-	}
-	s.must("DELETE", "/DeleteComponent?componentBuildVersionArn="+pattern, nil)
+	arn := s.createComponent("tool", "1.0.0", docBuild)
+	s.must("PUT", "/CreateImageRecipe", recipe("user", "1.0.0", uses(own+"component/tool/1.0.0")))
+	s.refused(400, dependency, "DELETE", "/DeleteComponent?componentBuildVersionArn="+arn, nil, arn)
 	s.refused(400, invalid, "DELETE", "/DeleteImageRecipe?imageRecipeArn="+own+"image-recipe/user/1.x.x", nil)
-	s.must("DELETE", "/DeleteImageRecipe?imageRecipeArn="+own+"image-recipe/user/1.0.0", nil)
-	s.must("DELETE", "/DeleteComponent?componentBuildVersionArn="+exact, nil)
 }

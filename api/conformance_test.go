@@ -1,0 +1,58 @@
+package api_test
+
+import (
+	"fmt"
+	"maps"
+	"testing"
+)
+
+// cases are conformance cases by their number.
+type cases map[string]func(*testing.T)
+
+// ranges are the numbers of the cases of api.md §12.
+var ranges = map[string]int{"W": 14, "I": 13, "T": 6, "C": 10, "R": 17, "P": 12, "G": 18, "L": 5, "A": 4, "Q": 1, "F": 1}
+
+// elsewhere are the cases that are no test of this package, and why.
+var elsewhere = map[string]string{
+	"C5":  "documents in an object store: there is none",
+	"P9":  "scheduled builds: a test of the scheduler",
+	"P10": "scheduled builds: a test of the scheduler",
+	"G1":  "a whole build: TestBuild of package build, TestCreateImageMinimal for the answers before it",
+	"G7":  "retried builds: a test of the builder",
+	"G8":  "retried builds: TestRetryImage has the refusals",
+	"G10": "distribution to parameters: a test of the builder",
+	"G11": "waiting steps: a test of the builder; TestWaitingSteps has the refusals",
+	"G13": "container builds: not built",
+	"G15": "state updates of AMIs: not built; TestStateUpdateRefusals has the checks",
+	"G17": "distribution of an image: a test of the builder; TestDistributeImage has the refusals",
+	"G18": "notices: a test of what sends them",
+	"L3":  "lifecycle runs: not built",
+	"L4":  "lifecycle runs: not built",
+	"A1":  "identity policies: a test of the accounts",
+	"A2":  "sharing between accounts: a test of the accounts; TestPolicies has one account's side",
+}
+
+// TestConformance runs the cases of api.md §12, each on a new server. A number
+// that is neither here nor elsewhere fails.
+func TestConformance(t *testing.T) {
+	all := cases{}
+	for _, subject := range []cases{wireCases, identityCases, tokenCases, componentCases, recipeCases, configurationCases, pipelineCases, imageCases, otherCases} {
+		maps.Copy(all, subject)
+	}
+	for letter, last := range ranges {
+		for n := 1; n <= last; n++ {
+			number := fmt.Sprint(letter, n)
+			test, why := all[number], elsewhere[number]
+			switch {
+			case test != nil:
+				t.Run(number, test)
+			case why == "":
+				t.Errorf("case %s has no test", number)
+			}
+			delete(all, number)
+		}
+	}
+	for number := range all {
+		t.Errorf("there is no case %s", number)
+	}
+}
