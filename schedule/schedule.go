@@ -1,5 +1,6 @@
-// Package schedule reads the schedule expressions of pipelines and says when
-// they are due. It knows time and nothing else.
+// Package schedule runs pipelines by themselves. Schedule is a parsed expression
+// and knows time and nothing else; Scheduler waits for the next pipeline that
+// is due, and starts its build or says why not.
 //
 //	cron(minute hour day-of-month month day-of-week [year])
 //	rate(1 minute), rate(12 hours), rate(7 days)

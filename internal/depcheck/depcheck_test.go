@@ -25,7 +25,7 @@ var allowed = map[string][]string{
 	"api/sigv4":              {},
 	"sqlite":                 {""},
 	"storetest":              {"", "model"},
-	"schedule":               {},
+	"schedule":               {"", "model"},
 	"flow":                   {},
 	"flow/journal":           {"flow"},
 	"flow/flowtest":          {"flow"},
