@@ -58,6 +58,7 @@ type Config struct {
 	Metrics   *prometheus.Registry        // served at /metrics; default: a new one
 	Ready     func(context.Context) error // why builds cannot be taken, for /readyz; nil: always ready
 	Builder   Builder                     // nil: images stay PENDING
+	Scheduler Scheduler                   // nil: pipelines do not run by themselves
 	Throttle  Throttle
 	AtOnce    int // requests worked on at once; 0: no bound
 }
@@ -69,6 +70,10 @@ type Builder interface {
 	StartImage(ctx context.Context, image ingot.ARN) error
 	CancelImage(ctx context.Context, image ingot.ARN) error
 }
+
+// Scheduler runs pipelines by themselves. Changed is called after a pipeline was
+// written.
+type Scheduler interface{ Changed() }
 
 // Server is the API as an http.Handler. Beside the operations, which need a
 // signature, it serves /healthz, /readyz and /metrics, which do not.

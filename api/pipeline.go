@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"ingot.dev/ingot"
 	"ingot.dev/ingot/model"
@@ -35,6 +34,7 @@ func (s *Server) createImagePipeline(ctx context.Context, tx ingot.Tx, in *model
 	if err := ingot.CreatePipeline(ctx, tx, arn, p, in.Tags, s.Now()); err != nil {
 		return nil, err
 	}
+	s.rescheduleAfterCommit(ctx)
 	return &model.CreateImagePipelineResponse{ImagePipelineArn: arn.String()}, nil
 }
 
@@ -56,7 +56,16 @@ func (s *Server) updateImagePipeline(ctx context.Context, tx ingot.Tx, in *model
 	if err := ingot.ReplacePipeline(ctx, tx, arn, p, s.Now()); err != nil {
 		return nil, err
 	}
+	s.rescheduleAfterCommit(ctx)
 	return &model.UpdateImagePipelineResponse{ImagePipelineArn: arn.String()}, nil
+}
+
+// rescheduleAfterCommit tells the scheduler of a pipeline that may be due
+// before what it waits for. A crash loses it: a start looks at what is due.
+func (s *Server) rescheduleAfterCommit(ctx context.Context) {
+	if s.Scheduler != nil {
+		afterCommit(ctx, func(context.Context) { s.Scheduler.Changed() })
+	}
 }
 
 // checkSchedule checks what only the parser of expressions knows. Source: api.md §5.1.
@@ -123,7 +132,7 @@ func (s *Server) pipeline(ctx context.Context, record ingot.Record) (*model.Imag
 	if p.LastRunStatus, err = ingot.LastRunStatus(ctx, s.Store, record.ARN, p); err != nil {
 		return nil, fmt.Errorf("reading the last run of %s: %w", record.ARN, err)
 	}
-	next, ok, err := nextRun(record, p, s.Now())
+	next, ok, err := schedule.NextRun(record, p, s.Now())
 	if err != nil {
 		return nil, fmt.Errorf("reading the schedule of %s: %w", record.ARN, err)
 	}
@@ -131,23 +140,6 @@ func (s *Server) pipeline(ctx context.Context, record ingot.Record) (*model.Imag
 		p.DateNextRun = model.DateTime(next)
 	}
 	return p, nil
-}
-
-// nextRun is when an enabled pipeline is due next. Source: api.md §5.6.
-func nextRun(record ingot.Record, p *model.ImagePipeline, now time.Time) (next time.Time, ok bool, err error) {
-	if p.Schedule == nil || p.Status != model.PipelineStatusEnabled {
-		return time.Time{}, false, nil
-	}
-	due, err := schedule.Parse(p.Schedule.ScheduleExpression)
-	if err != nil {
-		return time.Time{}, false, err
-	}
-	zone, err := schedule.Zone(p.Schedule.Timezone)
-	if err != nil {
-		return time.Time{}, false, err
-	}
-	next, ok = due.Next(now, record.Updated, zone)
-	return next, ok, nil
 }
 
 func (s *Server) listImagePipelines(ctx context.Context, in *model.ListImagePipelinesRequest) (*model.ListImagePipelinesResponse, error) {

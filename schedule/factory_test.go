@@ -175,6 +175,19 @@ func (f *factory) ticks(pipeline ingot.ARN) []ingot.Tick {
 	return list
 }
 
+// disabledEvents are the events that tell of disabled pipelines.
+func (f *factory) disabledEvents() (list []string) {
+	f.Helper()
+	messages, err := f.Messages(context.Background(), 0, 1000)
+	f.check(err)
+	for _, m := range messages {
+		if m.Name == string(ingot.EventPipelineDisabled) {
+			list = append(list, string(m.Body))
+		}
+	}
+	return list
+}
+
 // fakeBuilder makes images at once, without building anything: it does to the
 // records what a build does.
 type fakeBuilder struct {

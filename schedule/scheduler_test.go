@@ -174,6 +174,9 @@ func TestAutoDisable(t *testing.T) { // P10
 		if _, err := f.Due(context.Background(), nightly); ingot.ErrorCode(err) != ingot.CodeNotFound {
 			t.Errorf("a disabled pipeline is due: %v", err)
 		}
+		if got := f.disabledEvents(); len(got) != 1 || !strings.Contains(got[0], `{"consecutive-failures":"2"}`) || !strings.Contains(got[0], nightly.String()) {
+			t.Errorf("the events are %q", got)
+		}
 		sleepHours(5)
 		if n := len(f.ticks(nightly)); n != 4 {
 			t.Errorf("a disabled pipeline has %d ticks, want 4", n)

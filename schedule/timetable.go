@@ -3,6 +3,7 @@ package schedule
 import (
 	"time"
 
+	"ingot.dev/ingot"
 	"ingot.dev/ingot/model"
 )
 
@@ -26,6 +27,20 @@ func NewTimetable(s *model.Schedule, since time.Time) (Timetable, error) {
 // Next is the first tick after a time; ok is false when there is none.
 func (t Timetable) Next(after time.Time) (next time.Time, ok bool) {
 	return t.expression.Next(after, t.since, t.zone)
+}
+
+// NextRun is when a stored pipeline runs by itself after a time; ok is false
+// when it does not. Source: api.md §5.6.
+func NextRun(record ingot.Record, p *model.ImagePipeline, after time.Time) (next time.Time, ok bool, err error) {
+	if !ingot.RunsByItself(p) {
+		return time.Time{}, false, nil
+	}
+	t, err := NewTimetable(p.Schedule, record.Updated)
+	if err != nil {
+		return time.Time{}, false, err
+	}
+	next, ok = t.Next(after)
+	return next, ok, nil
 }
 
 // maxLate is how old a tick that was missed may be to be made up for.

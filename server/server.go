@@ -31,11 +31,12 @@ import (
 	"ingot.dev/ingot/compute/shim"
 	"ingot.dev/ingot/flow/journal"
 	"ingot.dev/ingot/region"
+	"ingot.dev/ingot/schedule"
 	"ingot.dev/ingot/sqlite"
 )
 
-// Config is what a server is told. All fields are required but those of the
-// API's bounds, whose zero values set none; those of Quotas allow none.
+// Config is what a server is told. All fields are required but Schedules and
+// those of the API's bounds, whose zero values set none; those of Quotas allow none.
 type Config struct {
 	Data      string // the data directory, locked by the caller
 	Runtime   string // folder of sockets; short path
@@ -45,6 +46,7 @@ type Config struct {
 	TestKind  string          // container, qemu or auto
 	Key       ingot.AccessKey // of the account's administrator
 	Shim      []string        // the program that calls shim.Main, and its arguments before the folder
+	Schedules bool            // run the pipelines that are due
 	Log       *slog.Logger
 	Throttle  api.Throttle
 	AtOnce    int // requests worked on at once
@@ -63,7 +65,10 @@ type Server struct {
 	region  *region.Region
 	drivers map[string]compute.Driver
 
+	scheduler *schedule.Scheduler
+
 	background sync.WaitGroup
+	stop       context.CancelFunc // of what runs in the background until Close
 }
 
 // Machines are the kinds of instances that a shim of this program can hold.
@@ -87,6 +92,8 @@ func RuntimeDir(runtime, data string) string { return filepath.Join(runtime, Tag
 // Open starts everything but the listener. Close it after use.
 func Open(ctx context.Context, c Config) (_ *Server, err error) {
 	s := &Server{Config: c}
+	running, stop := context.WithCancel(context.WithoutCancel(ctx))
+	s.stop = stop
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.Close(context.WithoutCancel(ctx)))
@@ -113,6 +120,7 @@ func Open(ctx context.Context, c Config) (_ *Server, err error) {
 		return nil, err
 	}
 	s.openBuilder()
+	s.openScheduler()
 	if s.API, err = s.newAPI(ctx); err != nil {
 		return nil, err
 	}
@@ -127,7 +135,13 @@ func Open(ctx context.Context, c Config) (_ *Server, err error) {
 	}
 	// The first build should not wait for the answer.
 	s.background.Go(func() { s.drivers[compute.KindContainer].Probe(ctx) })
-	return s, s.builder.Resume(ctx)
+	if err := s.builder.Resume(ctx); err != nil {
+		return nil, err
+	}
+	if c.Schedules {
+		s.background.Go(func() { s.scheduler.Run(running) })
+	}
+	return s, nil
 }
 
 func (s *Server) path(elem ...string) string {
@@ -144,6 +158,7 @@ func (s *Server) scope() ingot.Scope {
 // their instances live on under their shims.
 func (s *Server) Close(ctx context.Context) error {
 	var errs []error
+	s.stop()
 	s.background.Wait()
 	if s.engine != nil {
 		errs = append(errs, s.engine.Close(ctx))
@@ -156,11 +171,12 @@ func (s *Server) Close(ctx context.Context) error {
 
 func (s *Server) newAPI(ctx context.Context) (http.Handler, error) {
 	return api.New(ctx, api.Config{
-		Store:    s.db,
-		Regions:  []string{s.Region},
-		Builder:  s.builder,
-		Throttle: s.Throttle,
-		AtOnce:   s.AtOnce,
+		Store:     s.db,
+		Regions:   []string{s.Region},
+		Builder:   s.builder,
+		Scheduler: s.scheduler,
+		Throttle:  s.Throttle,
+		AtOnce:    s.AtOnce,
 		Ready: func(ctx context.Context) error {
 			_, err := s.builder.DefaultBuildKind(ctx)
 			return err
@@ -182,6 +198,9 @@ func (s *Server) Admin() http.Handler {
 	admin.Handle(h, "image/export", s.exportImage)
 	admin.Handle(h, "image/diff", s.diffImages)
 	admin.Handle(h, "image/remove", s.removeImage)
+	admin.Handle(h, "pipeline/list", s.listPipelines)
+	admin.Handle(h, "pipeline/show", s.showPipeline)
+	admin.Handle(h, "pipeline/why", s.explainPipeline)
 	admin.Handle(h, "instance/list", s.listInstances)
 	admin.Handle(h, "instance/exec", s.execInstance)
 	admin.Handle(h, "instance/stop", s.stopInstance)

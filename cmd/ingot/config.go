@@ -42,6 +42,10 @@ type settings struct {
 	AtOnce int `yaml:"atOnce" json:"atOnce"`
 	// Quotas are what each account may have.
 	Quotas ingot.Quotas `yaml:"quotas" json:"quotas"`
+
+	// schedules says that pipelines run by themselves: a command that does one
+	// thing must not begin others.
+	schedules bool
 }
 
 func defaultSettings() settings {

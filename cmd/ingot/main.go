@@ -132,6 +132,7 @@ var commands = []func(*app) *cobra.Command{
 	newToeCommand,
 	newBaseCommand,
 	newImageCommand,
+	newPipelineCommand,
 	newInstanceCommand,
 	newLogsCommand,
 	newAdminCommand,

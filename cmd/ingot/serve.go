@@ -43,6 +43,7 @@ func newServeCommand(a *app) *cobra.Command {
 				return err
 			}
 			defer held.Close()
+			s.schedules = true
 			return serving(cmd.Context(), s, log, func(ctx context.Context, _ *connection, url string) error {
 				fmt.Fprintf(a.stderr, "listening on %s\n", url)
 				<-ctx.Done()
@@ -141,7 +142,7 @@ func serving(ctx context.Context, s settings, log *slog.Logger, f func(ctx conte
 	}
 	srv, err := server.Open(ctx, server.Config{
 		Data: s.Data, Runtime: s.Runtime, Account: s.Account, Region: s.Region,
-		BuildKind: s.BuildKind, TestKind: s.TestKind, Shim: []string{self, "shim"}, Log: log,
+		BuildKind: s.BuildKind, TestKind: s.TestKind, Shim: []string{self, "shim"}, Schedules: s.schedules, Log: log,
 		Throttle: s.Throttle, AtOnce: s.AtOnce, Quotas: s.Quotas,
 		Key: ingot.AccessKey{ID: key.AccessKeyID, Secret: key.SecretAccessKey, Created: time.Now()},
 	})

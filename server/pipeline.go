@@ -1,0 +1,110 @@
+package server
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"ingot.dev/ingot"
+	"ingot.dev/ingot/admin"
+	"ingot.dev/ingot/model"
+	"ingot.dev/ingot/schedule"
+)
+
+func (s *Server) openScheduler() {
+	s.scheduler = schedule.New(schedule.Config{
+		Store: s.db, Builder: s.builder, Dir: s.path("logs"), Now: time.Now, Log: s.Log,
+	})
+}
+
+func (s *Server) listPipelines(ctx context.Context, _ admin.None, _ admin.Send) ([]admin.Pipeline, error) {
+	list := []admin.Pipeline{}
+	q := ingot.Query{Scope: s.scope(), Kind: ingot.KindPipeline, Limit: 100}
+	for {
+		page, err := s.db.List(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		for _, record := range page.Records {
+			p, err := s.pipelineOf(ctx, record)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, p)
+		}
+		if q.After = page.Next; q.After == "" {
+			return list, nil
+		}
+	}
+}
+
+// findPipeline takes the name of a pipeline or its ARN.
+func (s *Server) findPipeline(ctx context.Context, name string) (ingot.Record, error) {
+	arn := ingot.ARN{Partition: "aws", Region: s.Region, Account: s.Account, Kind: ingot.KindPipeline, Name: ingot.NormalizeName(name)}
+	if strings.HasPrefix(name, "arn:") {
+		var err error
+		if arn, err = ingot.ParseARN(name); err != nil {
+			return ingot.Record{}, err
+		}
+	}
+	record, err := s.db.Get(ctx, arn)
+	if ingot.ErrorCode(err) == ingot.CodeNotFound || err == nil && record.ARN.Kind != ingot.KindPipeline {
+		return ingot.Record{}, ingot.Errorf(ingot.CodeNotFound, "pipeline %s: is not there; `ingot pipeline list` shows those that are", name)
+	}
+	return record, err
+}
+
+func (s *Server) showPipeline(ctx context.Context, in admin.PipelineName, _ admin.Send) (admin.Pipeline, error) {
+	record, err := s.findPipeline(ctx, in.Pipeline)
+	if err != nil {
+		return admin.Pipeline{}, err
+	}
+	return s.pipelineOf(ctx, record)
+}
+
+func (s *Server) pipelineOf(ctx context.Context, record ingot.Record) (admin.Pipeline, error) {
+	document, err := ingot.Decode[model.ImagePipeline](record)
+	if err != nil {
+		return admin.Pipeline{}, err
+	}
+	p := admin.Pipeline{
+		ARN: record.ARN.String(), Name: document.Name, Status: string(document.Status), LastRun: document.DateLastRun,
+	}
+	if c := document.Schedule; c != nil {
+		p.Schedule, p.Timezone, p.Condition = c.ScheduleExpression, c.Timezone, string(c.PipelineExecutionStartCondition)
+		if c.AutoDisablePolicy != nil {
+			p.FailureLimit = c.AutoDisablePolicy.FailureCount
+		}
+	}
+	if n := document.ConsecutiveFailures; n != nil {
+		p.Failures = *n
+	}
+	if p.NextRun, _, err = schedule.NextRun(record, document, time.Now()); err != nil {
+		return admin.Pipeline{}, err
+	}
+	page, err := s.db.List(ctx, ingot.PipelineImages(record.ARN, 1))
+	if err != nil {
+		return admin.Pipeline{}, err
+	}
+	if len(page.Records) > 0 {
+		p.LastImage, p.LastRunStatus = page.Records[0].ARN.String(), page.Records[0].Status
+	}
+	return p, nil
+}
+
+func (s *Server) explainPipeline(ctx context.Context, in admin.PipelineWhy, _ admin.Send) (admin.PipelineTicks, error) {
+	record, err := s.findPipeline(ctx, in.Pipeline)
+	if err != nil {
+		return admin.PipelineTicks{}, err
+	}
+	p, err := s.pipelineOf(ctx, record)
+	if err != nil {
+		return admin.PipelineTicks{}, err
+	}
+	ticks, err := s.db.Ticks(ctx, record.ARN, in.Limit)
+	out := admin.PipelineTicks{Pipeline: p, Ticks: []admin.Tick{}}
+	for _, t := range ticks {
+		out.Ticks = append(out.Ticks, admin.Tick{At: t.At, Time: t.Time, Outcome: string(t.Outcome), Reason: t.Reason, Image: t.Image})
+	}
+	return out, err
+}
