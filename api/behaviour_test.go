@@ -6,9 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -17,7 +14,6 @@ import (
 	"ingot.dev/ingot"
 	"ingot.dev/ingot/api"
 	"ingot.dev/ingot/api/sigv4"
-	"ingot.dev/ingot/internal/testenv"
 	"ingot.dev/ingot/sqlite"
 )
 
@@ -128,22 +124,6 @@ func TestSkewedClock(t *testing.T) {
 	}
 	if got, err := http.ParseTime(a.Header.Get("Date")); err != nil || got.Sub(now).Abs() > time.Second {
 		t.Errorf("Date = %s, want the server's clock %s", a.Header.Get("Date"), now)
-	}
-}
-
-// TestBoto3 drives the server with the other common client.
-func TestBoto3(t *testing.T) {
-	testenv.For(t, testenv.Boto3)
-	s := withCatalogue(t)
-	script, err := filepath.Abs("testdata/client.py")
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.CommandContext(t.Context(), "python3", script)
-	cmd.Env = append(os.Environ(), "AWS_ENDPOINT_URL="+s.URL, "AWS_ACCESS_KEY_ID="+keyID, "AWS_SECRET_ACCESS_KEY="+secret,
-		"AWS_DEFAULT_REGION="+region, "AWS_CONFIG_FILE=/nonexistent", "AWS_SHARED_CREDENTIALS_FILE=/nonexistent")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("boto3: %v\n%s", err, out)
 	}
 }
 

@@ -24,6 +24,7 @@ const (
 	Bootstrap Need = "bootstrap" // mmdebstrap and the disk tools of a base build
 	Base      Need = "base"      // a bootable Debian disk, at INGOT_TEST_BASE
 	Boto3     Need = "boto3"     // python3 with boto3
+	AWSCLI    Need = "awscli"    // the aws command
 	Wine      Need = "wine"      // Wine, and what makes packages for Windows Installer and signs them
 	S3        Need = "s3"        // the S3 server of tools/s3server, at INGOT_TEST_S3SERVER
 )
@@ -89,6 +90,8 @@ func lacking(n Need) string {
 		if err := exec.Command("python3", "-c", "import boto3").Run(); err != nil {
 			return "python3 cannot import boto3"
 		}
+	case AWSCLI:
+		return missingTool("aws")
 	case Wine:
 		return missingTool("wine", "x86_64-w64-mingw32-ld", "wixl", "osslsigncode", "openssl")
 	default:
