@@ -79,7 +79,8 @@ type session struct {
 	env         []string // environment for processes
 	cloud       *cloud.Client
 	stream      *cloud.LogStream // nil: nobody asked for one
-	rebootCode  int              // that the run pauses with
+	scripts     module.Scripts
+	rebootCode  int // that the run pauses with
 	recording   recording
 }
 
@@ -193,7 +194,7 @@ func bytesOf(data []byte) func(*bufio.Writer) error {
 }
 
 func (s *session) close() error {
-	var errs []error
+	errs := []error{s.scripts.Close()}
 	if s.stream != nil {
 		_ = s.stream.Close() // deliver has reported the error
 	}

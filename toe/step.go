@@ -196,7 +196,7 @@ func (s *stepRun) execute(ctx context.Context, r *resolver) (outputs []module.Va
 func (s *stepRun) call(r *resolver) *module.Call {
 	c := &module.Call{
 		Inputs: s.inputs, Dir: s.run.state.Request.WorkingDirectory, Env: s.run.env, Console: s.console,
-		Cloud: s.run.cloud, Execute: s.executeDocument,
+		Cloud: s.run.cloud, Scripts: &s.run.scripts, Execute: s.executeDocument,
 	}
 	c.Holds = func(ctx context.Context) (bool, error) { return s.evaluation(r, c).holds(ctx, s.step.assertion) }
 	return c

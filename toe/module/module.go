@@ -126,6 +126,7 @@ type Call struct {
 	Env     []string // of processes, KEY=value
 	Console Console
 	Cloud   *cloud.Client
+	Scripts *Scripts // of the run; nil: a folder for this call alone
 
 	// Holds evaluates the condition that the inputs of a module with
 	// Condition are.
