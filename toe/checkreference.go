@@ -54,16 +54,19 @@ type referenceChecker struct {
 }
 
 func (c referenceChecker) value(v value) {
-	refs := c.finder(v.node)
-	for _, p := range v.text {
-		if p.ref != nil && !c.Full() {
-			c.reference(refs.find(p.text), p.ref)
+	if v.text.hasReferences() {
+		refs := c.finder(v.node)
+		for _, p := range v.text {
+			if p.ref != nil && !c.Full() {
+				c.reference(refs.find(p.text), p.ref)
+			}
 		}
 	}
-	others := c.finder(v.node)
-	_, foreign := parseTemplate(v.node.Text)
-	for _, body := range foreign {
-		c.Warnf(others.find(body), "'{{ %s }}' is no expression of component documents and stays as it is", body)
+	if len(v.foreign) > 0 {
+		others := c.finder(v.node)
+		for _, body := range v.foreign {
+			c.Warnf(others.find(body), "'{{ %s }}' is no expression of component documents and stays as it is", body)
+		}
 	}
 	for _, item := range v.items {
 		c.value(item)

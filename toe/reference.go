@@ -4,6 +4,7 @@ import (
 	"net/url"
 	"path"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -23,6 +24,10 @@ type template []part
 type part struct {
 	text string // of a reference: as written, with its braces
 	ref  *reference
+}
+
+func (t template) hasReferences() bool {
+	return slices.ContainsFunc(t, func(p part) bool { return p.ref != nil })
 }
 
 // constant reports a template without references, and its text.

@@ -10,15 +10,16 @@ import (
 // value is a value of a document with its references: a text, or a list or
 // mapping of values.
 type value struct {
-	node  *yamldoc.Node
-	key   string   // in the mapping that holds it
-	text  template // of a scalar
-	items []value  // of a list or mapping
+	node    *yamldoc.Node
+	key     string   // in the mapping that holds it
+	text    template // of a scalar
+	foreign []string // bodies in the text that are no expressions of ours
+	items   []value  // of a list or mapping
 }
 
 func newValue(n *yamldoc.Node) value {
 	v := value{node: n}
-	v.text, _ = parseTemplate(n.Text)
+	v.text, v.foreign = parseTemplate(n.Text)
 	for _, item := range n.Items {
 		v.items = append(v.items, newValue(item))
 	}
