@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -57,20 +58,25 @@ func toeRun(o options, dir, name, list string) ([]string, error) {
 	return []string{o.executor, "run", "--documents", document, "--log-directory", dir}, os.WriteFile(document, []byte(text), 0o600)
 }
 
-// beside adds the row of a program and its peer.
+// beside adds the row of a program and its peer. They run in turn, so that both
+// see what else the machine does.
 func beside(ctx context.Context, o options, t *table, row string, ours []string, peerName string, peer []string, limit float64) error {
-	timed := func(name string, argv []string) (time.Duration, error) {
-		return median(ctx, name, o.runs, func() (time.Duration, error) { return timeProgram(ctx, argv) })
+	var values, others []time.Duration
+	for range o.runs {
+		value, err := timeProgram(ctx, ours)
+		if err != nil {
+			return err
+		}
+		other, err := timeProgram(ctx, peer)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(os.Stderr, "%-28s %8.2f s, %s %.2f s\n", row, value.Seconds(), peerName, other.Seconds())
+		values, others = append(values, value), append(others, other)
 	}
-	value, err := timed(row, ours)
-	if err != nil {
-		return err
-	}
-	other, err := timed(peerName, peer)
-	if err != nil {
-		return err
-	}
-	t.ratio(row, value, peerName, other, limit)
+	slices.Sort(values)
+	slices.Sort(others)
+	t.ratio(row, values[len(values)/2], peerName, others[len(others)/2], limit)
 	return nil
 }
 
