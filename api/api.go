@@ -84,6 +84,7 @@ type Server struct {
 	operations map[string]*operation // by method and path
 	buckets    *buckets
 	slots      slots
+	large      slots // bodies beyond smallBody that are being read
 	pages      pageSealer
 	metrics    metrics
 	own        map[string]http.Handler // by path
@@ -116,6 +117,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 		operations: map[string]*operation{},
 		buckets:    newBuckets(c.Throttle),
 		slots:      newSlots(c.AtOnce),
+		large:      newSlots(largeBodies),
 		pages:      pageSealer{key: key, now: c.Now},
 		metrics:    newMetrics(c.Metrics),
 	}

@@ -99,7 +99,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, c *call) (body [
 		return nil, unknownOperation(r)
 	}
 	c.operation = op.Operation
-	raw, err := readBody(w, r)
+	raw, err := s.readBody(w, r)
 	if err != nil {
 		return nil, err
 	}

@@ -19,8 +19,26 @@ import (
 // maxBody bounds a request's body. Source: api.md §1.1.
 const maxBody = 1 << 20
 
-func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+// smallBody is what a client may send before its request needs one of
+// largeBodies, which bound the memory that strangers take up.
+const (
+	smallBody   = 64 << 10
+	largeBodies = 64
+)
+
+func (s *Server) readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	limited := http.MaxBytesReader(w, r.Body, maxBody)
+	body, err := io.ReadAll(io.LimitReader(limited, smallBody))
+	if err == nil && len(body) == smallBody {
+		leave, busy := s.large.take(r.Context())
+		if busy != nil {
+			return nil, busy
+		}
+		defer leave()
+		var rest []byte
+		rest, err = io.ReadAll(limited)
+		body = append(body, rest...)
+	}
 	var tooLarge *http.MaxBytesError
 	if errors.As(err, &tooLarge) {
 		return nil, &fault{exception: "RequestEntityTooLargeException", status: http.StatusRequestEntityTooLarge, message: fmt.Sprintf("A request body has at most %d bytes.", maxBody)}

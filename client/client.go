@@ -7,6 +7,8 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -14,6 +16,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -23,11 +26,14 @@ import (
 
 // Client speaks to one server as one principal.
 type Client struct {
-	Endpoint        string // http://HOST:PORT
+	Endpoint        string // http://HOST:PORT, or https
 	Region          string
 	AccessKeyID     string
 	SecretAccessKey string
-	HTTP            *http.Client // nil: http.DefaultClient
+	Roots           *x509.CertPool // that certificates must lead to; nil: the system's
+	HTTP            *http.Client   // nil: one of its own
+
+	once sync.Once
 }
 
 // Error is an error answer of the API.
@@ -81,10 +87,18 @@ func (c *Client) Do(ctx context.Context, operation string, in, out any) error {
 }
 
 func (c *Client) http() *http.Client {
-	if c.HTTP != nil {
-		return c.HTTP
-	}
-	return http.DefaultClient
+	c.once.Do(func() {
+		if c.HTTP != nil {
+			return
+		}
+		c.HTTP = http.DefaultClient
+		if c.Roots != nil {
+			t := http.DefaultTransport.(*http.Transport).Clone()
+			t.TLSClientConfig = &tls.Config{RootCAs: c.Roots}
+			c.HTTP = &http.Client{Transport: t}
+		}
+	})
+	return c.HTTP
 }
 
 // request builds the HTTP request; verbs and member locations are api.md §1.1.

@@ -40,6 +40,14 @@ type settings struct {
 	Throttle api.Throttle `yaml:"throttle" json:"throttle"`
 	// AtOnce bounds the requests worked on at once, whoever sent them; 0 does not.
 	AtOnce int `yaml:"atOnce" json:"atOnce"`
+	// Connections bounds the connections to the API; 0 does not.
+	Connections int `yaml:"connections" json:"connections"`
+	// TLS is the certificate of the API; empty: clear text.
+	TLS tlsSettings `yaml:"tls" json:"tls"`
+	// Plaintext allows clear text beyond this machine.
+	Plaintext bool `yaml:"plaintext" json:"plaintext"`
+	// Endpoint is the URL that clients use; empty: made of certificate and address.
+	Endpoint string `yaml:"endpoint" json:"endpoint"`
 	// Quotas are what each account may have.
 	Quotas ingot.Quotas `yaml:"quotas" json:"quotas"`
 
@@ -60,6 +68,8 @@ func defaultSettings() settings {
 		Throttle:  api.Throttle{Rate: api.Rate{Rate: 500, Burst: 1000}},
 		AtOnce:    256,
 		Quotas:    ingot.DefaultQuotas(),
+
+		Connections: 1000,
 	}
 	if os.Geteuid() != 0 {
 		home, err := os.UserHomeDir()
@@ -160,6 +170,15 @@ func (s *settings) check() error {
 	}
 	if s.AtOnce < 0 {
 		return fmt.Errorf("setting atOnce %d: must be a number of requests, or 0 for no bound", s.AtOnce)
+	}
+	if s.Connections < 0 {
+		return fmt.Errorf("setting connections %d: must be a number of connections, or 0 for no bound", s.Connections)
+	}
+	if err := s.TLS.check(); err != nil {
+		return err
+	}
+	if err := checkEndpoint(s.Endpoint); err != nil {
+		return err
 	}
 	if err := s.Quotas.Check(); err != nil {
 		return fmt.Errorf("setting quotas.%w", err)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 
 	"github.com/spf13/cobra"
 )
@@ -33,6 +34,9 @@ func newEnvCommand(a *app) *cobra.Command {
 				{"AWS_SECRET_ACCESS_KEY", c.SecretAccessKey},
 				{"AWS_REGION", s.Region},
 				{"AWS_DEFAULT_REGION", s.Region},
+			}
+			if _, err := os.Stat(d.path(caFile)); err == nil {
+				vars = append(vars, [2]string{"AWS_CA_BUNDLE", d.path(caFile)})
 			}
 			if a.output == "json" {
 				m := make(map[string]string)

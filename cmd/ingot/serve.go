@@ -21,6 +21,7 @@ import (
 
 func newServeCommand(a *app) *cobra.Command {
 	var listen string
+	var cert tlsSettings
 	serve := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve the API and run builds",
@@ -32,6 +33,12 @@ func newServeCommand(a *app) *cobra.Command {
 			}
 			if listen != "" {
 				s.Listen = listen
+			}
+			if cert.Cert != "" || cert.Key != "" {
+				s.TLS = cert
+			}
+			if err := s.TLS.check(); err != nil {
+				return exitError{exitUsage, err}
 			}
 			level := slog.LevelInfo
 			if a.debug {
@@ -52,6 +59,9 @@ func newServeCommand(a *app) *cobra.Command {
 		},
 	}
 	serve.Flags().StringVar(&listen, "listen", "", "`address` of the API; port 0 picks a free one (default 127.0.0.1:7480)")
+	serve.Flags().StringVar(&cert.Cert, "tls-cert", "", "`file` with the certificate of the API and its intermediates, PEM; with --tls-key")
+	serve.Flags().StringVar(&cert.Key, "tls-key", "", "`file` with the key of the certificate, PEM")
+	serve.Flags().StringVar(&cert.CA, "tls-ca", "", "`file` with the authority that clients must trust, PEM, if their systems do not")
 	return serve
 }
 
@@ -84,7 +94,7 @@ func (a *app) withServer(ctx context.Context, f func(context.Context, *connectio
 		return err
 	}
 	defer held.Close()
-	s.Listen = "127.0.0.1:0"
+	s.Listen, s.Endpoint, s.TLS = "127.0.0.1:0", "", tlsSettings{}
 	log := slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: a.embeddedLevel()}))
 	return serving(ctx, s, log, func(ctx context.Context, c *connection, _ string) error {
 		c.embedded = true
@@ -111,10 +121,14 @@ func connect(s settings) (*connection, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the access key: %w", err)
 	}
+	roots, err := d.readRoots()
+	if err != nil {
+		return nil, err
+	}
 	return &connection{
 		settings: s,
 		API: &client.Client{
-			Endpoint: endpoint, Region: s.Region,
+			Endpoint: endpoint, Region: s.Region, Roots: roots,
 			AccessKeyID: key.AccessKeyID, SecretAccessKey: key.SecretAccessKey,
 		},
 		Admin: admin.NewClient(adminSocket(s)),
@@ -155,11 +169,10 @@ func serving(ctx context.Context, s settings, log *slog.Logger, f func(ctx conte
 		err = errors.Join(err, srv.Close(ctx))
 	}()
 
-	api, err := net.Listen("tcp", s.Listen)
+	url, stopAPI, err := serveAPI(s, srv.API, log)
 	if err != nil {
-		return fmt.Errorf("listening on %s: %w", s.Listen, err)
+		return err
 	}
-	stopAPI := serveHTTP(api, srv.API, log)
 	defer stopAPI()
 	if err := os.RemoveAll(adminSocket(s)); err != nil {
 		return fmt.Errorf("removing an old socket: %w", err)
@@ -168,12 +181,11 @@ func serving(ctx context.Context, s settings, log *slog.Logger, f func(ctx conte
 	if err != nil {
 		return fmt.Errorf("listening for commands: %w", err)
 	}
-	stopAdmin := serveHTTP(adm, srv.Admin(), log)
+	stopAdmin := serveAdmin(adm, srv.Admin(), log)
 	defer stopAdmin()
 
-	url := "http://" + api.Addr().String()
-	if err := writeFileAtomic(d.path("endpoint"), []byte(url+"\n")); err != nil {
-		return fmt.Errorf("writing the endpoint: %w", err)
+	if err := d.writeEndpoint(url, s.TLS.CA); err != nil {
+		return err
 	}
 	c, err := connect(s)
 	if err != nil {
@@ -183,8 +195,9 @@ func serving(ctx context.Context, s settings, log *slog.Logger, f func(ctx conte
 	return f(ctx, c, url)
 }
 
-// serveHTTP serves until stop is called, which ends requests under way.
-func serveHTTP(l net.Listener, h http.Handler, log *slog.Logger) (stop func()) {
+// serveAdmin serves the commands of this machine's operator until stop is
+// called, which ends requests under way. They may take as long as they like.
+func serveAdmin(l net.Listener, h http.Handler, log *slog.Logger) (stop func()) {
 	srv := &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: 10 * time.Second,

@@ -23,6 +23,7 @@ var allowed = map[string][]string{
 	"api":                    {"", "model", "api/iam", "api/sigv4", "schedule", "toe", "workflow"},
 	"api/iam":                {""},
 	"api/sigv4":              {},
+	"transport":              {},
 	"sqlite":                 {""},
 	"storetest":              {"", "model"},
 	"schedule":               {"", "model"},
