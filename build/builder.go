@@ -20,7 +20,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime"
 	"time"
 
 	"ingot.dev/ingot"
@@ -56,7 +55,7 @@ type Config struct {
 	Scopes    []ingot.Scope // whose images Resume looks for
 	BuildKind string        // container, qemu, or auto (the default): container where the host can, else qemu
 	TestKind  string        // container, qemu, or auto (the default): qemu where KVM works
-	MaxBuilds int           // at work at a time, others are PENDING; default the processors, at least 2
+	Limits    Limits        // of builds at work at a time; others are PENDING
 	Now       func() time.Time
 	Log       *slog.Logger
 }
@@ -84,10 +83,9 @@ func New(c Config) *Builder {
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
-	if c.MaxBuilds == 0 {
-		c.MaxBuilds = max(2, runtime.NumCPU())
-	}
-	b := &Builder{Config: c, slots: newSlots(c.MaxBuilds)}
+	c.Limits = c.Limits.orHost()
+	b := &Builder{Config: c}
+	b.slots = newSlots(c.Limits, b.ticket)
 	c.Engine.Function(function, b.image)
 	c.Engine.Action(actionPlace, action(b.place))
 	c.Engine.Action(actionDistribute, action(b.distribute))
@@ -125,10 +123,13 @@ func (b *Builder) CancelImage(ctx context.Context, image ingot.ARN) error {
 
 // Resume brings builds and records together after the engine was opened: it
 // starts builds that were asked for and not begun, cancels those marked for it,
-// and ends images whose build is over without them.
+// and ends images whose build is over without them. Before it, no build goes on.
 func (b *Builder) Resume(ctx context.Context) error {
 	images, err := b.open(ctx)
 	if err != nil {
+		return err
+	}
+	if err := b.queue(images); err != nil {
 		return err
 	}
 	var errs []error
@@ -138,6 +139,19 @@ func (b *Builder) Resume(ctx context.Context) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// queue lets builds begin, in their order.
+func (b *Builder) queue(images []ingot.Record) error {
+	for _, image := range images {
+		t, err := ticketOf(image)
+		if err != nil {
+			return err
+		}
+		b.slots.enlist(t, 0)
+	}
+	b.slots.open()
+	return nil
 }
 
 func (b *Builder) resume(ctx context.Context, image ingot.Record) error {
@@ -150,10 +164,13 @@ func (b *Builder) resume(ctx context.Context, image ingot.Record) error {
 		}
 	}
 	over, ending := b.Engine.Result(ctx, image.ARN.String())
-	if !over {
-		return ending
-	}
 	record, err := b.Records.Get(ctx, image.ARN)
+	if over || err == nil && isOver(record.Status) {
+		defer b.slots.give(image.ARN.String()) // its end may have been before it was queued
+	}
+	if !over {
+		return errors.Join(ending, err)
+	}
 	if err != nil || isOver(record.Status) { // it ended since the images were listed
 		return err
 	}

@@ -348,7 +348,7 @@ func TestSweep(t *testing.T) {
 // TestBuildsWaitForTheirTurn: what cannot be built yet stays PENDING.
 func TestBuildsWaitForTheirTurn(t *testing.T) {
 	l, d := fakeLab(t)
-	l.builder.slots.max = 1
+	l.builder.slots.limits.Max = 1
 	s := newStall(stepInventory, false)
 	l.hook = s.hook
 	first, second, third := l.image("first", nil), l.image("second", nil), l.image("third", nil)

@@ -68,6 +68,7 @@ func (s *Server) openBuilder() {
 		Scopes:    []ingot.Scope{s.scope()},
 		BuildKind: s.BuildKind,
 		TestKind:  s.TestKind,
+		Limits:    s.Builds,
 		Log:       s.Log,
 	})
 }

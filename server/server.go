@@ -35,7 +35,7 @@ import (
 	"ingot.dev/ingot/sqlite"
 )
 
-// Config is what a server is told. All fields are required but Schedules and
+// Config is what a server is told. All fields are required but Schedules, Builds and
 // those of the API's bounds, whose zero values set none; those of Quotas allow none.
 type Config struct {
 	Data      string // the data directory, locked by the caller
@@ -47,6 +47,7 @@ type Config struct {
 	Key       ingot.AccessKey // of the account's administrator
 	Shim      []string        // the program that calls shim.Main, and its arguments before the folder
 	Schedules bool            // run the pipelines that are due
+	Builds    build.Limits    // zero values: by the host
 	Log       *slog.Logger
 	Throttle  api.Throttle
 	AtOnce    int // requests worked on at once

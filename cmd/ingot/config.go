@@ -16,6 +16,7 @@ import (
 
 	"ingot.dev/ingot"
 	"ingot.dev/ingot/api"
+	"ingot.dev/ingot/build"
 	"ingot.dev/ingot/compute"
 )
 
@@ -50,6 +51,8 @@ type settings struct {
 	Endpoint string `yaml:"endpoint" json:"endpoint"`
 	// Quotas are what each account may have.
 	Quotas ingot.Quotas `yaml:"quotas" json:"quotas"`
+	// Builds bounds what builds use at a time.
+	Builds build.Limits `yaml:"builds" json:"builds"`
 
 	// schedules says that pipelines run by themselves: a command that does one
 	// thing must not begin others.
@@ -182,6 +185,9 @@ func (s *settings) check() error {
 	}
 	if err := s.Quotas.Check(); err != nil {
 		return fmt.Errorf("setting quotas.%w", err)
+	}
+	if err := s.Builds.Check(); err != nil {
+		return fmt.Errorf("setting builds.%w", err)
 	}
 	data, err := filepath.Abs(s.Data)
 	if err != nil {
