@@ -44,6 +44,7 @@ import (
 
 	"ingot.dev/ingot"
 	"ingot.dev/ingot/api/sigv4"
+	"ingot.dev/ingot/audit"
 	"ingot.dev/ingot/model"
 )
 
@@ -59,6 +60,7 @@ type Config struct {
 	Ready     func(context.Context) error // why builds cannot be taken, for /readyz; nil: always ready
 	Builder   Builder                     // nil: images stay PENDING
 	Scheduler Scheduler                   // nil: pipelines do not run by themselves
+	Audit     *audit.Log                  // nil: none
 	Throttle  Throttle
 	AtOnce    int // requests worked on at once; 0: no bound
 }

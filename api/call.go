@@ -27,6 +27,7 @@ type call struct {
 	Caller
 	identity  *identity // once the signature is verified
 	operation string
+	input     map[string]any // once it is decoded
 	started   time.Time
 	token     string // client token, made up if the client sent none
 	replays   bool   // the client sent the token
@@ -55,9 +56,12 @@ func afterCommit(ctx context.Context, f func(context.Context)) {
 // longest wait in it is the store's for its writer.
 const answerTime = 30 * time.Second
 
+// unknownName is the operation of a request that has none.
+const unknownName = "unknown"
+
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	c := &call{Caller: Caller{RequestID: uuid.NewString(), Partition: s.Partition}, operation: "unknown", started: s.Now()}
+	c := &call{Caller: Caller{RequestID: uuid.NewString(), Partition: s.Partition}, operation: unknownName, started: s.Now()}
 	w.Header().Set("X-Amzn-RequestId", c.RequestID)
 	if h, ok := s.own[r.URL.Path]; ok && r.Method == http.MethodGet {
 		h.ServeHTTP(w, r)
@@ -71,8 +75,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), answerTime)
 	defer cancel()
 	body, err := s.answer(w, r.WithContext(ctx), c)
+	var f *fault
 	if err != nil {
-		var f *fault
 		f, body = s.failure(c, err)
 		status, exception = f.status, f.exception
 		w.Header().Set("X-Amzn-ErrorType", exception)
@@ -81,6 +85,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	s.observe(r, c, status, exception) // first, so that whoever has the answer finds the log line
+	s.record(r, c, body, err, f)
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // the client is gone if this fails: nobody to tell
@@ -118,6 +123,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, c *call) (body [
 	if err != nil {
 		return nil, err
 	}
+	c.input = in
 	if err := validate(op.Input, in); err != nil {
 		return nil, err
 	}

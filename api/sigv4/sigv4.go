@@ -12,6 +12,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"net/http"
 	"regexp"
@@ -50,8 +51,9 @@ type Identity struct {
 // Error is a refusal. Type is the exception's name on the wire; the HTTP
 // status is 403 for all of them. Source: api.md §1.2.
 type Error struct {
-	Type    string
-	Message string
+	Type        string
+	Message     string
+	AccessKeyID string // that the request claims; empty if it could not be read
 }
 
 func (e *Error) Error() string { return e.Message }
@@ -85,6 +87,15 @@ func (v *Verifier) Verify(r *http.Request, body []byte) (Identity, error) {
 	if err != nil {
 		return Identity{}, err
 	}
+	who, err := v.verify(r, body, sig)
+	var refused *Error
+	if errors.As(err, &refused) {
+		refused.AccessKeyID = sig.accessKeyID
+	}
+	return who, err
+}
+
+func (v *Verifier) verify(r *http.Request, body []byte, sig *signature) (Identity, error) {
 	if err := v.checkScope(sig); err != nil {
 		return Identity{}, err
 	}
