@@ -14,12 +14,19 @@ type Base struct {
 
 // Operations on bases: "base/list", "base/add", "base/remove".
 type (
+	// BaseRegion asks for the bases of a region; without a name of the server's
+	// first.
+	BaseRegion struct {
+		Region string `json:"region,omitempty"`
+	}
 	// BaseName asks for one base.
 	BaseName struct {
+		BaseRegion
 		Name string `json:"name"`
 	}
 	// BaseAdd makes a disk file the base of a name.
 	BaseAdd struct {
+		BaseRegion
 		Name   string `json:"name"`
 		Path   string `json:"path"` // absolute
 		Format string `json:"format,omitempty"`

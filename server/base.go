@@ -1,26 +1,45 @@
 package server
 
 import (
+	"cmp"
 	"context"
+	"slices"
+	"strings"
 	"time"
 
+	"ingot.dev/ingot"
 	"ingot.dev/ingot/admin"
 	"ingot.dev/ingot/base"
 	"ingot.dev/ingot/catalog"
 	"ingot.dev/ingot/disk"
 )
 
-// syncCatalog makes the managed images visible in the server's region.
+// syncCatalog makes the managed images visible in the server's regions.
 func (s *Server) syncCatalog(ctx context.Context) error {
-	return catalog.Sync(ctx, s.db, s.Region, time.Now())
+	for _, name := range s.Regions {
+		if err := catalog.Sync(ctx, s.db, name, time.Now()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-func (s *Server) bases() *base.Library {
-	return &base.Library{Store: s.db, Region: s.region, Now: time.Now}
+// bases is the library of a region; without a name of the server's first.
+func (s *Server) bases(in string) (*base.Library, error) {
+	name := cmp.Or(in, s.Region)
+	if !slices.Contains(s.Regions, name) {
+		return nil, ingot.Errorf(ingot.CodeNotFound, "region %q: this server has %s", name, strings.Join(s.Regions, ", "))
+	}
+	local, err := s.regions.Region(name)
+	return &base.Library{Store: s.db, Region: local, Now: time.Now}, err
 }
 
-func (s *Server) listBases(ctx context.Context, _ admin.None, _ admin.Send) ([]admin.Base, error) {
-	list, err := s.bases().List(ctx)
+func (s *Server) listBases(ctx context.Context, in admin.BaseRegion, _ admin.Send) ([]admin.Base, error) {
+	library, err := s.bases(in.Region)
+	if err != nil {
+		return nil, err
+	}
+	list, err := library.List(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -32,13 +51,21 @@ func (s *Server) listBases(ctx context.Context, _ admin.None, _ admin.Send) ([]a
 }
 
 func (s *Server) addBase(ctx context.Context, in admin.BaseAdd, send admin.Send) (admin.Base, error) {
+	library, err := s.bases(in.Region)
+	if err != nil {
+		return admin.Base{}, err
+	}
 	send(admin.Message{Progress: "storing " + in.Path})
-	b, err := s.bases().Add(ctx, base.Disk{Name: in.Name, Path: in.Path, Format: disk.Format(in.Format)})
+	b, err := library.Add(ctx, base.Disk{Name: in.Name, Path: in.Path, Format: disk.Format(in.Format)})
 	return baseOf(b), err
 }
 
 func (s *Server) removeBase(ctx context.Context, in admin.BaseName, _ admin.Send) (admin.None, error) {
-	return admin.None{}, s.bases().Remove(ctx, in.Name)
+	library, err := s.bases(in.Region)
+	if err != nil {
+		return admin.None{}, err
+	}
+	return admin.None{}, library.Remove(ctx, in.Name)
 }
 
 func baseOf(b base.Base) admin.Base {

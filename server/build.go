@@ -55,7 +55,11 @@ func adopt(ctx context.Context, drivers map[string]compute.Driver, id string) (c
 }
 
 // openBuilder makes the engine and registers the build with it.
-func (s *Server) openBuilder() {
+func (s *Server) openBuilder(ctx context.Context) error {
+	scopes, err := s.scopes(ctx)
+	if err != nil {
+		return err
+	}
 	s.engine = journal.New(s.db.Writer())
 	s.builder = build.New(build.Config{
 		Records:   s.db,
@@ -65,12 +69,13 @@ func (s *Server) openBuilder() {
 		Boot:      s.bootChecker(),
 		Dir:       s.path("builds"),
 		Instances: s.path("instances"),
-		Scopes:    []ingot.Scope{s.scope()},
+		Scopes:    scopes,
 		BuildKind: s.BuildKind,
 		TestKind:  s.TestKind,
 		Limits:    s.Builds,
 		Log:       s.Log,
 	})
+	return nil
 }
 
 // sweep removes what an earlier process left and nobody needs: no build, no

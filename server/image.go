@@ -20,7 +20,7 @@ import (
 )
 
 func (s *Server) listImages(ctx context.Context, _ admin.None, _ admin.Send) ([]admin.Image, error) {
-	amis, err := s.db.ListAMIs(ctx, ingot.Scope{Region: s.Region})
+	amis, err := s.amis(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -41,17 +41,26 @@ func imageOf(a ingot.AMI) admin.Image {
 	}
 }
 
-// findImage takes an AMI id or the ARN of an image build.
-func (s *Server) findImage(ctx context.Context, name string) (ingot.AMI, error) {
-	if !strings.HasPrefix(name, "arn:") {
-		return s.db.FindAMI(ctx, s.scope(), name)
+// amis are those of all accounts in all regions.
+func (s *Server) amis(ctx context.Context) (all []ingot.AMI, err error) {
+	for _, name := range s.Regions {
+		amis, err := s.db.ListAMIs(ctx, ingot.Scope{Region: name})
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, amis...)
 	}
-	amis, err := s.db.ListAMIs(ctx, ingot.Scope{Region: s.Region})
+	return all, nil
+}
+
+// findImage takes an AMI id or the ARN of an image build, of any account.
+func (s *Server) findImage(ctx context.Context, name string) (ingot.AMI, error) {
+	amis, err := s.amis(ctx)
 	if err != nil {
 		return ingot.AMI{}, err
 	}
 	for _, a := range amis {
-		if a.ImageARN == name {
+		if a.ID == name || a.ImageARN == name {
 			return a, nil
 		}
 	}
@@ -63,8 +72,12 @@ func (s *Server) showImage(ctx context.Context, in admin.ImageName, _ admin.Send
 	if err != nil {
 		return admin.Image{}, err
 	}
+	local, err := s.regions.Region(ami.Region)
+	if err != nil {
+		return admin.Image{}, err
+	}
 	image := imageOf(ami)
-	usage, err := s.region.Disks.Stat(ctx, disk.SnapshotID(ami.Snapshot))
+	usage, err := local.Disks.Stat(ctx, disk.SnapshotID(ami.Snapshot))
 	if err != nil {
 		return admin.Image{}, err
 	}
@@ -161,11 +174,15 @@ func (s *Server) exportImage(ctx context.Context, in admin.ImageExport, send adm
 	if err != nil {
 		return admin.None{}, err
 	}
+	local, err := s.regions.Region(ami.Region)
+	if err != nil {
+		return admin.None{}, err
+	}
 	send(admin.Message{Progress: fmt.Sprintf("writing %s", in.Path)})
 	formats := map[string]disk.Format{
 		"raw": disk.FormatRaw, "qcow2": disk.FormatQCOW2, "vmdk": disk.FormatVMDK, "vhd": disk.FormatVHD,
 	}
-	return admin.None{}, s.region.Disks.Export(ctx, disk.SnapshotID(ami.Snapshot), in.Path, formats[in.Format])
+	return admin.None{}, local.Disks.Export(ctx, disk.SnapshotID(ami.Snapshot), in.Path, formats[in.Format])
 }
 
 func (s *Server) diffImages(ctx context.Context, in admin.ImagePair, _ admin.Send) (admin.ImageDiff, error) {
@@ -177,7 +194,14 @@ func (s *Server) diffImages(ctx context.Context, in admin.ImagePair, _ admin.Sen
 	if err != nil {
 		return admin.ImageDiff{}, err
 	}
-	changes, err := s.region.Disks.Diff(ctx, disk.SnapshotID(a.Snapshot), disk.SnapshotID(b.Snapshot))
+	if a.Region != b.Region {
+		return admin.ImageDiff{}, ingot.Errorf(ingot.CodeInvalid, "image %s is in %s and image %s in %s: only images of one region can be compared", a.ID, a.Region, b.ID, b.Region)
+	}
+	local, err := s.regions.Region(a.Region)
+	if err != nil {
+		return admin.ImageDiff{}, err
+	}
+	changes, err := local.Disks.Diff(ctx, disk.SnapshotID(a.Snapshot), disk.SnapshotID(b.Snapshot))
 	if err != nil {
 		return admin.ImageDiff{}, err
 	}
@@ -204,7 +228,11 @@ func (s *Server) removeImage(ctx context.Context, in admin.ImageName, _ admin.Se
 	if ami.Account == "aws" {
 		return admin.None{}, ingot.Errorf(ingot.CodeForbidden, "%s is a managed base: remove it with `ingot base rm`", ami.ID)
 	}
-	return admin.None{}, s.region.Deregister(ctx, ami.Account, ami.ID)
+	local, err := s.regions.Region(ami.Region)
+	if err != nil {
+		return admin.None{}, err
+	}
+	return admin.None{}, local.Deregister(ctx, ami.Account, ami.ID)
 }
 
 // CheckBoot boots an AMI in a virtual machine through the loader of its disk,
@@ -242,7 +270,11 @@ func (s *Server) makeOverlay(ctx context.Context, ami ingot.AMI, spec compute.Sp
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("making a disk for %s: %w", spec.ID, err)
 	}
-	if err := s.region.Disks.Overlay(ctx, disk.SnapshotID(ami.Snapshot), spec.Disk, 0); err != nil {
+	local, err := s.regions.Region(ami.Region)
+	if err != nil {
+		return err
+	}
+	if err := local.Disks.Overlay(ctx, disk.SnapshotID(ami.Snapshot), spec.Disk, 0); err != nil {
 		return errors.Join(fmt.Errorf("making a disk for %s: %w", spec.ID, err), os.RemoveAll(dir))
 	}
 	return nil

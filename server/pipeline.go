@@ -17,9 +17,25 @@ func (s *Server) openScheduler() {
 	})
 }
 
+// listPipelines lists those of all accounts in all regions.
 func (s *Server) listPipelines(ctx context.Context, _ admin.None, _ admin.Send) ([]admin.Pipeline, error) {
+	scopes, err := s.scopes(ctx)
+	if err != nil {
+		return nil, err
+	}
 	list := []admin.Pipeline{}
-	q := ingot.Query{Scope: s.scope(), Kind: ingot.KindPipeline, Limit: 100}
+	for _, scope := range scopes {
+		some, err := s.pipelines(ctx, scope)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, some...)
+	}
+	return list, nil
+}
+
+func (s *Server) pipelines(ctx context.Context, scope ingot.Scope) (list []admin.Pipeline, err error) {
+	q := ingot.Query{Scope: scope, Kind: ingot.KindPipeline, Limit: 100}
 	for {
 		page, err := s.db.List(ctx, q)
 		if err != nil {

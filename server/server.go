@@ -24,6 +24,7 @@ import (
 	"ingot.dev/ingot"
 	"ingot.dev/ingot/admin"
 	"ingot.dev/ingot/api"
+	"ingot.dev/ingot/audit"
 	"ingot.dev/ingot/build"
 	"ingot.dev/ingot/compute"
 	"ingot.dev/ingot/compute/container"
@@ -38,10 +39,11 @@ import (
 // Config is what a server is told. All fields are required but Schedules, Builds and
 // those of the API's bounds, whose zero values set none; those of Quotas allow none.
 type Config struct {
-	Data      string // the data directory, locked by the caller
-	Runtime   string // folder of sockets; short path
-	Account   string // twelve digits: the server's own, beside which there may be others
-	Region    string
+	Data      string          // the data directory, locked by the caller
+	Runtime   string          // folder of sockets; short path
+	Account   string          // twelve digits: the server's own, beside which there may be others
+	Region    string          // where commands look for bases
+	Regions   []string        // all that requests may name, Region among them
 	BuildKind string          // container, qemu or auto
 	TestKind  string          // container, qemu or auto
 	Key       ingot.AccessKey // of the account's administrator
@@ -49,6 +51,7 @@ type Config struct {
 	Schedules bool            // run the pipelines that are due
 	Builds    build.Limits    // zero values: by the host
 	Log       *slog.Logger
+	Audit     string // file of the audit log; empty: none
 	Throttle  api.Throttle
 	AtOnce    int // requests worked on at once
 	Quotas    ingot.Quotas
@@ -60,10 +63,10 @@ type Server struct {
 	API http.Handler
 
 	db      *sqlite.DB
+	audit   *audit.Log // nil: none
 	engine  *journal.Engine
 	builder *build.Builder
 	regions *region.Set
-	region  *region.Region
 	drivers map[string]compute.Driver
 
 	scheduler *schedule.Scheduler
@@ -114,14 +117,18 @@ func Open(ctx context.Context, c Config) (_ *Server, err error) {
 		return nil, fmt.Errorf("storing the administrator's key: %w", err)
 	}
 	s.regions = region.Open(s.path("regions"), s.path("cache"), s.db)
-	if s.region, err = s.regions.Region(c.Region); err != nil {
-		return nil, err
-	}
 	if s.drivers, err = openDrivers(c.Data, c.Runtime, c.Shim); err != nil {
 		return nil, err
 	}
-	s.openBuilder()
+	if err := s.openBuilder(ctx); err != nil {
+		return nil, err
+	}
 	s.openScheduler()
+	if c.Audit != "" {
+		if s.audit, err = audit.Open(c.Audit); err != nil {
+			return nil, err
+		}
+	}
 	if s.API, err = s.newAPI(ctx); err != nil {
 		return nil, err
 	}
@@ -151,8 +158,19 @@ func (s *Server) path(elem ...string) string {
 
 func (s *Server) runtime() string { return RuntimeDir(s.Config.Runtime, s.Data) }
 
-func (s *Server) scope() ingot.Scope {
-	return ingot.Scope{Account: s.Account, Region: s.Region}
+// scopes are all namespaces: each account in each region.
+func (s *Server) scopes(ctx context.Context) ([]ingot.Scope, error) {
+	accounts, err := s.db.Accounts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var scopes []ingot.Scope
+	for _, a := range accounts {
+		for _, name := range s.Regions {
+			scopes = append(scopes, ingot.Scope{Account: a.ID, Region: name})
+		}
+	}
+	return scopes, nil
 }
 
 // Close ends the process's part. Running builds are handed to the next start:
@@ -164,6 +182,9 @@ func (s *Server) Close(ctx context.Context) error {
 	if s.engine != nil {
 		errs = append(errs, s.engine.Close(ctx))
 	}
+	if s.audit != nil {
+		errs = append(errs, s.audit.Close())
+	}
 	if s.db != nil {
 		errs = append(errs, s.db.Close())
 	}
@@ -173,7 +194,8 @@ func (s *Server) Close(ctx context.Context) error {
 func (s *Server) newAPI(ctx context.Context) (http.Handler, error) {
 	return api.New(ctx, api.Config{
 		Store:     s.db,
-		Regions:   []string{s.Region},
+		Regions:   s.Regions,
+		Audit:     s.audit,
 		Builder:   s.builder,
 		Scheduler: s.scheduler,
 		Throttle:  s.Throttle,

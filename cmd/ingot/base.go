@@ -25,14 +25,20 @@ func newBaseCommand(a *app) *cobra.Command {
 	return c
 }
 
+// regionFlag names one of the server's regions.
+func regionFlag(cmd *cobra.Command, region *string) {
+	cmd.Flags().StringVar(region, "region", "", "`name` of the region (default: the server's first)")
+}
+
 func newBaseListCommand(a *app) *cobra.Command {
-	return &cobra.Command{
+	var in admin.BaseRegion
+	list := &cobra.Command{
 		Use:   "list",
 		Short: "List the base images of the catalogue and which have a disk here",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withServer(cmd.Context(), func(ctx context.Context, c *connection) error {
-				bases, err := admin.Call[admin.None, []admin.Base](ctx, c.Admin, "base/list", admin.None{}, nil)
+				bases, err := admin.Call[admin.BaseRegion, []admin.Base](ctx, c.Admin, "base/list", in, nil)
 				if err != nil {
 					return err
 				}
@@ -40,10 +46,13 @@ func newBaseListCommand(a *app) *cobra.Command {
 			})
 		},
 	}
+	regionFlag(list, &in.Region)
+	return list
 }
 
 func newBaseBuildCommand(a *app) *cobra.Command {
 	var out, date string
+	var in admin.BaseRegion
 	build := &cobra.Command{
 		Use:   "build NAME",
 		Short: "Bootstrap a base image from its distribution's packages",
@@ -61,11 +70,12 @@ func newBaseBuildCommand(a *app) *cobra.Command {
 				return err
 			}
 			recipe := base.Recipe{Name: image.Name, Suite: image.Bootstrap.Suite, Packages: image.Bootstrap.Packages}
-			return a.makeBase(cmd.Context(), image, out, func(ctx context.Context, file string) error {
+			return a.makeBase(cmd.Context(), image, in, out, func(ctx context.Context, file string) error {
 				return base.Build(ctx, recipe, base.Options{Out: file, Date: day, Progress: a.stderr})
 			})
 		},
 	}
+	regionFlag(build, &in.Region)
 	build.Flags().StringVar(&out, "out", "", "write a raw disk to this `file` instead of storing it")
 	build.Flags().StringVar(&date, "date", "", "`day` of every timestamp in the image, as 2026-11-21 (default today)")
 	return build
@@ -84,6 +94,7 @@ func parseDay(s string) (time.Time, error) {
 
 func newBasePullCommand(a *app) *cobra.Command {
 	var out string
+	var in admin.BaseRegion
 	pull := &cobra.Command{
 		Use:   "pull NAME",
 		Short: "Download a distribution's cloud image as a base image",
@@ -96,18 +107,19 @@ func newBasePullCommand(a *app) *cobra.Command {
 			if image.Download == nil {
 				return usagef("base %s is not published for download: run `%s`", image.Name, image.Remedy())
 			}
-			return a.makeBase(cmd.Context(), image, out, func(ctx context.Context, file string) error {
+			return a.makeBase(cmd.Context(), image, in, out, func(ctx context.Context, file string) error {
 				return base.Pull(ctx, *image.Download, base.Options{Out: file, Progress: a.stderr})
 			})
 		},
 	}
+	regionFlag(pull, &in.Region)
 	pull.Flags().StringVar(&out, "out", "", "write the disk to this `file`, as published, instead of storing it")
 	return pull
 }
 
 // makeBase makes a disk, in out or in a file of its own that is then stored.
 // No server is held up while the disk is made.
-func (a *app) makeBase(ctx context.Context, image catalog.Image, out string, do func(context.Context, string) error) error {
+func (a *app) makeBase(ctx context.Context, image catalog.Image, in admin.BaseRegion, out string, do func(context.Context, string) error) error {
 	if out != "" {
 		return do(ctx, out)
 	}
@@ -123,7 +135,7 @@ func (a *app) makeBase(ctx context.Context, image catalog.Image, out string, do 
 	if err := do(ctx, file); err != nil {
 		return err
 	}
-	return errors.Join(a.addBase(ctx, admin.BaseAdd{Name: image.Name, Path: file}), os.Remove(file))
+	return errors.Join(a.addBase(ctx, admin.BaseAdd{BaseRegion: in, Name: image.Name, Path: file}), os.Remove(file))
 }
 
 func newBaseImportCommand(a *app) *cobra.Command {
@@ -144,6 +156,7 @@ func newBaseImportCommand(a *app) *cobra.Command {
 		},
 	}
 	imp.Flags().StringVar(&in.Name, "name", "", "`name` of the base")
+	regionFlag(imp, &in.Region)
 	imp.Flags().StringVar(&in.Format, "format", "", "qcow2, raw, vmdk, vpc or vhdx (default: by the content)")
 	return imp
 }
@@ -162,17 +175,21 @@ func (a *app) addBase(ctx context.Context, in admin.BaseAdd) error {
 }
 
 func newBaseRemoveCommand(a *app) *cobra.Command {
-	return &cobra.Command{
+	var in admin.BaseName
+	remove := &cobra.Command{
 		Use:   "rm NAME",
 		Short: "Remove the disks of a base image",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withServer(cmd.Context(), func(ctx context.Context, c *connection) error {
-				_, err := admin.Call[admin.BaseName, admin.None](ctx, c.Admin, "base/remove", admin.BaseName{Name: args[0]}, a.progress)
+				in.Name = args[0]
+				_, err := admin.Call[admin.BaseName, admin.None](ctx, c.Admin, "base/remove", in, a.progress)
 				return err
 			})
 		},
 	}
+	regionFlag(remove, &in.Region)
+	return remove
 }
 
 func (a *app) printBases(bases []admin.Base) error {

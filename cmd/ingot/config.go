@@ -29,8 +29,12 @@ type settings struct {
 	Listen string `yaml:"listen" json:"listen"`
 	// Account is the twelve-digit account that the first start creates.
 	Account string `yaml:"account" json:"account"`
-	// Region is the one region of this server; requests signed for another are refused.
+	// Region is the region of this server that commands use.
 	Region string `yaml:"region" json:"region"`
+	// Regions are further regions; requests signed for one that is in neither are refused.
+	Regions []string `yaml:"regions" json:"regions"`
+	// Audit is the file of the audit log, off, or empty: audit.log in the data directory.
+	Audit string `yaml:"audit" json:"audit"`
 	// BuildKind is where components run: container, qemu, or auto (a container where the host can).
 	BuildKind string `yaml:"buildKind" json:"buildKind"`
 	// TestKind is where test phases run: container, qemu, or auto (qemu where KVM works).
@@ -94,6 +98,7 @@ func (s *settings) variables() map[string]*string {
 		"INGOT_LISTEN":     &s.Listen,
 		"INGOT_ACCOUNT":    &s.Account,
 		"INGOT_REGION":     &s.Region,
+		"INGOT_AUDIT":      &s.Audit,
 		"INGOT_BUILD_KIND": &s.BuildKind,
 		"INGOT_TEST_KIND":  &s.TestKind,
 		"INGOT_RUNTIME":    &s.Runtime,
@@ -116,6 +121,9 @@ func (a *app) load() (settings, error) {
 		if v := os.Getenv(name); v != "" {
 			*field = v
 		}
+	}
+	if v := os.Getenv("INGOT_REGIONS"); v != "" {
+		s.Regions = strings.Split(v, ",")
 	}
 	if a.data != "" {
 		s.Data = a.data
@@ -163,6 +171,11 @@ func (s *settings) check() error {
 	if !regionForm.MatchString(s.Region) {
 		return fmt.Errorf("setting region %q: must look like us-east-1", s.Region)
 	}
+	for _, r := range s.Regions {
+		if !regionForm.MatchString(r) {
+			return fmt.Errorf("setting regions: %q must look like us-east-1", r)
+		}
+	}
 	for name, kind := range map[string]string{"buildKind": s.BuildKind, "testKind": s.TestKind} {
 		if kinds := []string{"auto", compute.KindContainer, compute.KindQEMU}; !slices.Contains(kinds, kind) {
 			return fmt.Errorf("setting %s %q: must be one of %s", name, kind, strings.Join(kinds, ", "))
@@ -195,6 +208,35 @@ func (s *settings) check() error {
 	}
 	s.Data = data
 	return nil
+}
+
+// allRegions are those that the server has, its first in front, each once.
+func (s *settings) allRegions() []string {
+	all := []string{s.Region}
+	for _, r := range s.Regions {
+		if !slices.Contains(all, r) {
+			all = append(all, r)
+		}
+	}
+	return all
+}
+
+// auditOff turns the audit log off.
+const auditOff = "off"
+
+// auditFile is the path of the audit log, or empty.
+func (s *settings) auditFile() (string, error) {
+	switch s.Audit {
+	case auditOff:
+		return "", nil
+	case "":
+		return dataDir(s.Data).path("audit.log"), nil
+	}
+	path, err := filepath.Abs(s.Audit)
+	if err != nil {
+		return "", fmt.Errorf("setting audit %q: %w", s.Audit, err)
+	}
+	return path, nil
 }
 
 func newConfigCommand(a *app) *cobra.Command {

@@ -154,8 +154,12 @@ func serving(ctx context.Context, s settings, log *slog.Logger, f func(ctx conte
 	if err != nil {
 		return fmt.Errorf("finding this program for shims: %w", err)
 	}
+	auditFile, err := s.auditFile()
+	if err != nil {
+		return err
+	}
 	srv, err := server.Open(ctx, server.Config{
-		Data: s.Data, Runtime: s.Runtime, Account: s.Account, Region: s.Region,
+		Data: s.Data, Runtime: s.Runtime, Account: s.Account, Region: s.Region, Regions: s.allRegions(), Audit: auditFile,
 		BuildKind: s.BuildKind, TestKind: s.TestKind, Shim: []string{self, "shim"}, Schedules: s.schedules, Builds: s.Builds, Log: log,
 		Throttle: s.Throttle, AtOnce: s.AtOnce, Quotas: s.Quotas,
 		Key: ingot.AccessKey{ID: key.AccessKeyID, Secret: key.SecretAccessKey, Created: time.Now()},
