@@ -175,11 +175,11 @@ func (f field) add(out *set, part string) error {
 	span, stepText, stepped := strings.Cut(part, "/")
 	step := 1
 	if stepped {
-		n, err := strconv.Atoi(stepText)
-		if err != nil || n < 1 || n > f.high || stepText[0] == '+' {
-			return fmt.Errorf("%s: the step after / is 1 to %d, not %.20q", f.name, f.high, stepText)
+		n, err := strconv.ParseUint(stepText, 10, 16)
+		if err != nil || n < 1 {
+			return fmt.Errorf("%s: the step after / is a number from 1 on, not %.20q", f.name, stepText)
 		}
-		step = n
+		step = int(n)
 	}
 	from, to, err := f.span(span, stepped)
 	if err != nil {

@@ -52,16 +52,21 @@ func (c *cron) nextOn(y int, m time.Month, d int, after time.Time, zone *time.Lo
 func instant(y int, m time.Month, d, h, minute int, zone *time.Location) time.Time {
 	wall := time.Date(y, m, d, h, minute, 0, 0, time.UTC)
 	guess := time.Date(y, m, d, h, minute, 0, 0, zone)
-	// A zone's transitions are days apart, so the offsets half a day on either
-	// side are those that may apply; the larger one gives the earlier instant.
-	_, before := guess.Add(-12 * time.Hour).Zone()
-	_, after := guess.Add(12 * time.Hour).Zone()
+	// A zone's transitions are weeks apart and skip a day at most, so the offsets
+	// on either side are those that may apply; the larger one gives the earlier
+	// instant.
+	_, before := guess.Add(-aside).Zone()
+	_, after := guess.Add(aside).Zone()
 	for _, offset := range []int{max(before, after), min(before, after)} {
 		t := wall.Add(-time.Duration(offset) * time.Second)
 		if _, is := t.In(zone).Zone(); is == offset {
 			return t
 		}
 	}
-	_, gap := guess.Add(-12 * time.Hour).ZoneBounds()
+	_, gap := guess.Add(-aside).ZoneBounds()
 	return gap.UTC()
 }
+
+// aside is more than a transition moves clocks by: Samoa skipped 30 December
+// 2011.
+const aside = 36 * time.Hour
