@@ -224,6 +224,7 @@ func (s *Server) Admin() http.Handler {
 	admin.Handle(h, "pipeline/list", s.listPipelines)
 	admin.Handle(h, "pipeline/show", s.showPipeline)
 	admin.Handle(h, "pipeline/why", s.explainPipeline)
+	s.handleParameters(h)
 	admin.Handle(h, "instance/list", s.listInstances)
 	admin.Handle(h, "instance/exec", s.execInstance)
 	admin.Handle(h, "instance/stop", s.stopInstance)
