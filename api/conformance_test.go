@@ -15,8 +15,8 @@ var ranges = map[string]int{"W": 14, "I": 13, "T": 6, "C": 10, "R": 17, "P": 12,
 // elsewhere are the cases that are no test of this package, and why.
 var elsewhere = map[string]string{
 	"C5":  "documents in an object store: there is none",
-	"P9":  "scheduled builds: a test of the scheduler",
-	"P10": "scheduled builds: a test of the scheduler",
+	"P9":  "TestDependencyCondition of package schedule",
+	"P10": "TestAutoDisable of package schedule",
 	"G1":  "a whole build: TestBuild of package build, TestCreateImageMinimal for the answers before it",
 	"G7":  "retried builds: a test of the builder",
 	"G8":  "retried builds: TestRetryImage has the refusals",
@@ -25,11 +25,11 @@ var elsewhere = map[string]string{
 	"G13": "container builds: not built",
 	"G15": "state updates of AMIs: not built; TestStateUpdateRefusals has the checks",
 	"G17": "distribution of an image: a test of the builder; TestDistributeImage has the refusals",
-	"G18": "notices: a test of what sends them",
+	"G18": "TestNoticeG18 of the root package",
 	"L3":  "lifecycle runs: not built",
 	"L4":  "lifecycle runs: not built",
-	"A1":  "identity policies: a test of the accounts",
-	"A2":  "sharing between accounts: a test of the accounts; TestPolicies has one account's side",
+	"A1":  "TestDenied",
+	"A2":  "TestSharing, and TestPolicies for one account's side",
 }
 
 // TestConformance runs the cases of api.md §12, each on a new server. A number

@@ -24,7 +24,11 @@ const batch = 5000
 // step beside a valid one, and expects that none ends in a fault of the
 // server. INGOT_TEST_REQUESTS says how many, INGOT_TEST_SEED where to begin.
 func TestRandomRequests(t *testing.T) {
-	count, seed := setting(t, "INGOT_TEST_REQUESTS", 10_000), uint64(setting(t, "INGOT_TEST_SEED", 1))
+	standard := 10_000
+	if testing.Short() {
+		standard = 1000
+	}
+	count, seed := setting(t, "INGOT_TEST_REQUESTS", standard), uint64(setting(t, "INGOT_TEST_SEED", 1))
 	statuses := map[int]int{}
 	for sent := 0; sent < count; sent += batch {
 		name := fmt.Sprintf("seed %d", seed)

@@ -171,7 +171,8 @@ func TestWorkflowRefusals(t *testing.T) {
 		"many faults, at once": {obj{"data": "schemaVersion: 2.0\nsteps:\n- name: x\n  action: RunComand\n"}, invalid, []string{"1:16:", "3:9:", "4:11:", "did you mean 'RunCommand'?"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := &server{t: t, URL: s.URL, now: s.now, credentials: s.credentials}
+			s := *s
+			s.t = t
 			status := 400
 			if c.exception == "DryRunOperationException" {
 				status = 412
