@@ -31,6 +31,7 @@ import (
 	"ingot.dev/ingot/compute/qemu"
 	"ingot.dev/ingot/compute/shim"
 	"ingot.dev/ingot/flow/journal"
+	"ingot.dev/ingot/notify"
 	"ingot.dev/ingot/region"
 	"ingot.dev/ingot/schedule"
 	"ingot.dev/ingot/sqlite"
@@ -55,6 +56,8 @@ type Config struct {
 	Throttle  api.Throttle
 	AtOnce    int // requests worked on at once
 	Quotas    ingot.Quotas
+
+	Notifications notify.Settings // checked
 }
 
 // Server is everything that runs in the process.
@@ -68,6 +71,7 @@ type Server struct {
 	builder *build.Builder
 	regions *region.Set
 	drivers map[string]compute.Driver
+	told    *notify.Notifier
 
 	scheduler *schedule.Scheduler
 
@@ -115,6 +119,9 @@ func Open(ctx context.Context, c Config) (_ *Server, err error) {
 	err = s.db.Write(ctx, func(tx ingot.Tx) error { return ingot.PutAdministrator(ctx, tx, c.Account, c.Key) })
 	if err != nil {
 		return nil, fmt.Errorf("storing the administrator's key: %w", err)
+	}
+	if s.told, err = notify.Start(notify.Config{Outbox: s.db, Settings: c.Notifications, Log: c.Log}); err != nil {
+		return nil, fmt.Errorf("setting notifications.%w", err)
 	}
 	s.regions = region.Open(s.path("regions"), s.path("cache"), s.db)
 	if s.drivers, err = openDrivers(c.Data, c.Runtime, c.Shim); err != nil {
@@ -185,6 +192,9 @@ func (s *Server) Close(ctx context.Context) error {
 	if s.audit != nil {
 		errs = append(errs, s.audit.Close())
 	}
+	if s.told != nil {
+		s.told.Close() // after the engine: builds tell what they did last
+	}
 	if s.db != nil {
 		errs = append(errs, s.db.Close())
 	}
@@ -229,5 +239,8 @@ func (s *Server) Admin() http.Handler {
 	admin.Handle(h, "instance/exec", s.execInstance)
 	admin.Handle(h, "instance/stop", s.stopInstance)
 	s.handleIdentity(h)
+	admin.Handle(h, "event/list", s.listEvents)
+	admin.Handle(h, "event/deliveries", s.listDeliveries)
+	admin.Handle(h, "event/retry", s.retryDelivery)
 	return h
 }

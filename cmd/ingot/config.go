@@ -18,6 +18,7 @@ import (
 	"ingot.dev/ingot/api"
 	"ingot.dev/ingot/build"
 	"ingot.dev/ingot/compute"
+	"ingot.dev/ingot/notify"
 )
 
 // settings are what a server may be told: flags, over INGOT_* variables, over
@@ -57,6 +58,8 @@ type settings struct {
 	Quotas ingot.Quotas `yaml:"quotas" json:"quotas"`
 	// Builds bounds what builds use at a time.
 	Builds build.Limits `yaml:"builds" json:"builds"`
+	// Notifications say who is told of events, and where topics lead.
+	Notifications notify.Settings `yaml:"notifications" json:"notifications"`
 
 	// schedules says that pipelines run by themselves: a command that does one
 	// thing must not begin others.
@@ -77,6 +80,8 @@ func defaultSettings() settings {
 		Quotas:    ingot.DefaultQuotas(),
 
 		Connections: 1000,
+
+		Notifications: notify.Default(),
 	}
 	if os.Geteuid() != 0 {
 		home, err := os.UserHomeDir()
@@ -201,6 +206,9 @@ func (s *settings) check() error {
 	}
 	if err := s.Builds.Check(); err != nil {
 		return fmt.Errorf("setting builds.%w", err)
+	}
+	if err := s.Notifications.Check(); err != nil {
+		return fmt.Errorf("setting notifications.%w", err)
 	}
 	data, err := filepath.Abs(s.Data)
 	if err != nil {

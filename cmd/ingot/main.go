@@ -135,6 +135,7 @@ var commands = []func(*app) *cobra.Command{
 	newPipelineCommand,
 	newParameterCommand,
 	newInstanceCommand,
+	newEventCommand,
 	newLogsCommand,
 	newAdminCommand,
 	newDoctorCommand,

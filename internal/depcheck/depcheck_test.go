@@ -54,6 +54,7 @@ var allowed = map[string][]string{
 	"base":                   {"", "catalog", "disk", "region"},
 	"catalog":                {"", "model", "workflow"},
 	"build":                  {"", "catalog", "compute", "disk", "flow", "guest", "guest/sanitize", "model", "region", "toe"},
+	"notify":                 {""},
 	"client":                 {},
 	"project":                {"", "client", "model"},
 	"admin":                  {""},
