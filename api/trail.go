@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"regexp"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/google/uuid"
@@ -37,7 +38,7 @@ func (s *Server) record(r *http.Request, c *call, answer []byte, cause error, re
 		return
 	}
 	e := audit.Event{
-		Version: trailVersion, UserIdentity: callerIdentity(c, cause), Time: c.started.UTC(),
+		Version: trailVersion, UserIdentity: callerIdentity(c, cause), Time: c.started.UTC().Truncate(time.Second),
 		Source: trailSource, Name: c.operation, Region: c.Region, SourceIPAddress: sourceAddress(r),
 		UserAgent: clip(r.UserAgent(), maxTrailAgent), RequestParameters: trailParameters(c.input),
 		RequestID: c.RequestID, EventID: uuid.NewString(), ReadOnly: c.isRead(),

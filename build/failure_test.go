@@ -143,7 +143,7 @@ func TestRefusedBeforeAnythingRuns(t *testing.T) {
 			}}
 		}, "distributions[0].s3ExportConfiguration"},
 		"parent": {func(i *model.Image) { i.ImageRecipe.ParentImage = "ami-00000000000000000" }, "ami-00000000000000000"},
-		"ssm":    {func(i *model.Image) { i.ImageRecipe.ParentImage = "ssm:/base" }, "parameter store"},
+		"ssm":    {func(i *model.Image) { i.ImageRecipe.ParentImage = "ssm:/base" }, "The parameter '/base' does not exist"},
 		"workflow": {func(i *model.Image) {
 			i.Workflows = []model.WorkflowConfiguration{{WorkflowArn: "arn:aws:imagebuilder:eu-test-1:123456789012:workflow/build/mine/1.0.0/1"}}
 		}, "workflow/build/mine"},
