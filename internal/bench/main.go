@@ -24,7 +24,7 @@ func main() {
 	flag.StringVar(&o.executor, "executor", "bin/awstoe", "the executor alone, for its rows")
 	flag.StringVar(&o.base, "base", "", "raw disk of the Debian base that both bake from")
 	flag.IntVar(&o.runs, "runs", 5, "runs of each row; the median counts")
-	flag.StringVar(&o.only, "only", "", "comma-separated rows to run: W0, W0t, W2, W2vm, memory, start, copy, steps, download, validate, output, lookup (default: all)")
+	flag.StringVar(&o.only, "only", "", "comma-separated rows to run: W0, W0t, W2, W2vm, memory, start, schedules, queue, ten, copy, steps, download, validate, output, lookup (default: all)")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -54,6 +54,9 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	if err := serverCosts(ctx, o, dir, t); err != nil {
+		return err
+	}
+	if err := pipelines(ctx, o, dir, t); err != nil {
 		return err
 	}
 	if err := copies(ctx, o, dir, t); err != nil {

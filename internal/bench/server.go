@@ -25,9 +25,9 @@ type server struct {
 	took  time.Duration // from start to listening
 }
 
-func startServer(ctx context.Context, ingot, data string) (*server, error) {
+func startServer(ctx context.Context, ingot, data string, flags ...string) (*server, error) {
 	s := &server{ingot: ingot, data: data}
-	s.cmd = exec.CommandContext(ctx, ingot, "serve", "--data", data, "--listen", "127.0.0.1:0")
+	s.cmd = exec.CommandContext(ctx, ingot, append([]string{"serve", "--data", data, "--listen", "127.0.0.1:0"}, flags...)...)
 	s.cmd.Cancel = func() error { return s.cmd.Process.Signal(syscall.SIGTERM) }
 	stderr, err := s.cmd.StderrPipe()
 	if err != nil {
