@@ -8,9 +8,12 @@ import (
 	"ingot.dev/ingot"
 )
 
-// Sync makes every image and workflow of the catalogue visible in a region.
+// Sync makes everything in the catalogue visible in a region.
 func Sync(ctx context.Context, s ingot.Store, region string, now time.Time) error {
 	if err := SyncWorkflows(ctx, s, region, now); err != nil {
+		return err
+	}
+	if err := SyncComponents(ctx, s, region, now); err != nil {
 		return err
 	}
 	return syncImages(ctx, s, region, now)
@@ -24,6 +27,18 @@ func SyncWorkflows(ctx context.Context, s ingot.Store, region string, now time.T
 	}
 	if err := ingot.PutManagedWorkflows(ctx, s, list); err != nil {
 		return fmt.Errorf("listing the managed workflows: %w", err)
+	}
+	return nil
+}
+
+// SyncComponents makes every component of the catalogue visible in a region.
+func SyncComponents(ctx context.Context, s ingot.Store, region string, now time.Time) error {
+	var list []ingot.ManagedComponent
+	for _, c := range Components() {
+		list = append(list, c.Managed(region, now))
+	}
+	if err := ingot.PutManagedComponents(ctx, s, list); err != nil {
+		return fmt.Errorf("listing the managed components: %w", err)
 	}
 	return nil
 }

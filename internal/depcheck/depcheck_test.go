@@ -52,7 +52,7 @@ var allowed = map[string][]string{
 	"region":                 {"", "disk"},
 	"distribute":             {"", "disk", "model", "region"},
 	"base":                   {"", "catalog", "disk", "region"},
-	"catalog":                {"", "model", "workflow"},
+	"catalog":                {"", "model", "toe", "workflow"},
 	"build":                  {"", "catalog", "compute", "disk", "flow", "guest", "guest/sanitize", "model", "region", "toe"},
 	"notify":                 {""},
 	"client":                 {},
