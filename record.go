@@ -162,6 +162,7 @@ type Tx interface {
 	MessageWriter
 	IdentityWriter
 	TokenStore
+	FindAMI(ctx context.Context, scope Scope, id string) (AMI, error)
 	// Quotas are those of every account.
 	Quotas() Quotas
 }

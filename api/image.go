@@ -21,7 +21,7 @@ func (s *Server) registerImages() {
 func (s *Server) createImage(ctx context.Context, tx ingot.Tx, in *model.CreateImageRequest) (*model.CreateImageResponse, error) {
 	by := newARN(ctx, ingot.KindImage, "", ingot.Version{})
 	request := ingot.ImageRequest{CreateImageRequest: *in, BuildType: model.BuildTypeUserInitiated}
-	arn, err := ingot.CreateImage(ctx, tx, s.Store, by, request, s.Now())
+	arn, err := ingot.CreateImage(ctx, tx, tx, by, request, s.Now())
 	if err != nil {
 		return nil, err
 	}

@@ -25,8 +25,8 @@ func (s *Server) retryImage(ctx context.Context, tx ingot.Tx, in *model.RetryIma
 	return nil, ingot.RetryImage(ctx, tx, arn)
 }
 
-func (s *Server) distributeImage(ctx context.Context, _ ingot.Tx, in *model.DistributeImageRequest) (*model.DistributeImageResponse, error) {
-	return nil, ingot.DistributeImage(ctx, s.Store, newARN(ctx, ingot.KindImage, "", ingot.Version{}), in)
+func (s *Server) distributeImage(ctx context.Context, tx ingot.Tx, in *model.DistributeImageRequest) (*model.DistributeImageResponse, error) {
+	return nil, ingot.DistributeImage(ctx, tx, newARN(ctx, ingot.KindImage, "", ingot.Version{}), in)
 }
 
 func (s *Server) importVMImage(_ context.Context, _ ingot.Tx, in *model.ImportVmImageRequest) (*model.ImportVmImageResponse, error) {

@@ -101,7 +101,7 @@ func (s *Server) startImagePipelineExecution(ctx context.Context, tx ingot.Tx, i
 	if err != nil {
 		return nil, err
 	}
-	image, err := ingot.StartPipeline(ctx, tx, s.Store, arn, model.BuildTypeUserInitiated, in.Tags, s.Now())
+	image, err := ingot.StartPipeline(ctx, tx, tx, arn, model.BuildTypeUserInitiated, in.Tags, s.Now())
 	if err != nil {
 		return nil, err
 	}

@@ -22,7 +22,7 @@ func (s *Server) createImageRecipe(ctx context.Context, tx ingot.Tx, in *model.C
 	if err := ingot.CheckImageRecipe(in); err != nil {
 		return nil, err
 	}
-	arn, err := ingot.CreateImageRecipe(ctx, tx, s.Store, newARN(ctx, ingot.KindImageRecipe, in.Name, version), in, s.Now())
+	arn, err := ingot.CreateImageRecipe(ctx, tx, tx, newARN(ctx, ingot.KindImageRecipe, in.Name, version), in, s.Now())
 	if err != nil {
 		return nil, err
 	}

@@ -128,7 +128,7 @@ func (s *Scheduler) act(ctx context.Context, tx ingot.Tx, due ingot.Due) (p pipe
 	}
 	if err == nil && t.Outcome == ingot.TickStarted {
 		var image ingot.ARN
-		image, err = ingot.StartPipeline(ctx, tx, s.Store, p.record.ARN, model.BuildTypeScheduled, p.document.ImageTags, now)
+		image, err = ingot.StartPipeline(ctx, tx, tx, p.record.ARN, model.BuildTypeScheduled, p.document.ImageTags, now)
 		t.Image = image.String()
 	}
 	if err != nil {

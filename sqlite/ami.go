@@ -34,9 +34,9 @@ func (db *DB) RegisterAMI(ctx context.Context, ami ingot.AMI) error {
 	return nil
 }
 
-// FindAMI implements ingot.AMIStore.
-func (db *DB) FindAMI(ctx context.Context, scope ingot.Scope, id string) (ingot.AMI, error) {
-	ami, err := db.findAMI(ctx, scope.Region, id)
+// FindAMI implements ingot.AMIStore and ingot.Tx.
+func (r reader) FindAMI(ctx context.Context, scope ingot.Scope, id string) (ingot.AMI, error) {
+	ami, err := r.findAMI(ctx, scope.Region, id)
 	if err != nil {
 		return ingot.AMI{}, err
 	}

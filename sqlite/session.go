@@ -11,6 +11,9 @@ import (
 // session runs statements over a pool or in one of its transactions. It
 // prepares each text once: parsing costs more than most of our queries. The
 // number of texts is small, for none holds a value.
+//
+// Statements of a transaction are not cancelled with their caller: SQLite would
+// roll back what others wrote in it.
 type session struct {
 	pool     *sql.DB
 	prepared *sync.Map // text to *sql.Stmt
@@ -40,6 +43,13 @@ func (s *session) statement(ctx context.Context, text string) (*sql.Stmt, error)
 	return s.keep(ctx, text)
 }
 
+func (s *session) uncancelled(ctx context.Context) context.Context {
+	if s.tx == nil {
+		return ctx
+	}
+	return context.WithoutCancel(ctx)
+}
+
 // keep prepares text on the pool, for good.
 func (s *session) keep(ctx context.Context, text string) (*sql.Stmt, error) {
 	fresh, err := s.pool.PrepareContext(ctx, text)
@@ -53,6 +63,7 @@ func (s *session) keep(ctx context.Context, text string) (*sql.Stmt, error) {
 }
 
 func (s *session) exec(ctx context.Context, text string, args ...any) (sql.Result, error) {
+	ctx = s.uncancelled(ctx)
 	st, err := s.statement(ctx, text)
 	if err != nil {
 		return nil, err
@@ -62,6 +73,7 @@ func (s *session) exec(ctx context.Context, text string, args ...any) (sql.Resul
 
 // scan runs a query for one row; sql.ErrNoRows when there is none.
 func (s *session) scan(ctx context.Context, text string, args []any, into ...any) error {
+	ctx = s.uncancelled(ctx)
 	st, err := s.statement(ctx, text)
 	if err != nil {
 		return err
@@ -71,6 +83,7 @@ func (s *session) scan(ctx context.Context, text string, args []any, into ...any
 
 // each runs a query and calls row for each of its rows.
 func (s *session) each(ctx context.Context, text string, args []any, row func(*sql.Rows) error) (err error) {
+	ctx = s.uncancelled(ctx)
 	st, err := s.statement(ctx, text)
 	if err != nil {
 		return err

@@ -1,7 +1,8 @@
 // Package sqlite keeps Ingot's records in one SQLite file.
 //
 // A file has one writer connection and several readers, which never wait for
-// it (WAL). Every commit is synced before it is reported. Lists are read from
+// it (WAL). Every commit is synced before it is reported; those who wait for the
+// writer share one (batch.go). Lists are read from
 // an inverted index (index.go), so a page costs the same however much is stored.
 package sqlite
 
@@ -42,6 +43,9 @@ type DB struct {
 	writes   *session
 	written  chan struct{} // a message was committed
 	identity *atomic.Int64 // see IdentityVersion
+
+	turns turns  // of the callers of Write
+	batch *batch // that whoever has the turn may join; nil: none is open
 }
 
 var _ ingot.Store = (*DB)(nil)
@@ -124,44 +128,6 @@ func (db *DB) Close() error {
 	return errors.Join(db.reader.close(), db.writes.close())
 }
 
-// Write runs f in the only write transaction there is at a time.
-func (db *DB) Write(ctx context.Context, f func(ingot.Tx) error) error {
-	fresh, err := db.transact(ctx, f)
-	for _, text := range fresh {
-		if _, err := db.writes.keep(ctx, text); err != nil {
-			break // it will be prepared by the next transaction, at its cost
-		}
-	}
-	return err
-}
-
-// transact also returns the statements that it had to prepare for itself.
-func (db *DB) transact(ctx context.Context, f func(ingot.Tx) error) (fresh []string, err error) {
-	conn, err := db.acquireWriter(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer conn.Close()
-	sqlTx, err := conn.BeginTx(ctx, nil)
-	if err != nil {
-		return nil, classify("beginning a transaction", err)
-	}
-	defer sqlTx.Rollback() // does nothing after Commit; the error that led here is the one to report
-	s := db.writes.in(sqlTx)
-	told, identity := false, false
-	if err := f(tx{reader{s}, db.Quotas, &told, &identity}); err != nil {
-		return *s.fresh, err
-	}
-	err = sqlTx.Commit()
-	if err == nil && told {
-		db.wake()
-	}
-	if identity { // also after an error: it may have been committed
-		db.identity.Add(1)
-	}
-	return *s.fresh, classify("committing", err)
-}
-
 // IdentityVersion implements ingot.Store. This process is the only writer.
 func (db *DB) IdentityVersion() int64 { return db.identity.Load() }
 
@@ -170,9 +136,13 @@ func (db *DB) acquireWriter(ctx context.Context) (*sql.Conn, error) {
 	defer cancel()
 	conn, err := db.writes.pool.Conn(wait)
 	if err != nil && ctx.Err() == nil && wait.Err() != nil {
-		return nil, ingot.Errorf(ingot.CodeInUse, "Other requests kept the store busy for %s. Send the request again.", writeWait)
+		return nil, busy()
 	}
 	return conn, classify("waiting for the store", err)
+}
+
+func busy() error {
+	return ingot.Errorf(ingot.CodeInUse, "Other requests kept the store busy for %s. Send the request again.", writeWait)
 }
 
 // secretSize is the key length of HMAC-SHA-256.

@@ -34,7 +34,7 @@ func serverCosts(ctx context.Context, o options, dir string, t *table) error {
 		return err
 	}
 	s.stop()
-	if err := seed(ctx, filepath.Join(data, "ingot.db"), s.api.Region, manyImages); err != nil {
+	if err := seed(ctx, filepath.Join(data, "ingot.db"), manyImages, func(i int) (ingot.Record, error) { return seedImage(s.api.Region, i) }); err != nil {
 		return err
 	}
 	var memory int64
@@ -56,8 +56,8 @@ func serverCosts(ctx context.Context, o options, dir string, t *table) error {
 	return nil
 }
 
-// seed stores n images the way the API does, in one transaction per thousand.
-func seed(ctx context.Context, path, region string, n int) error {
+// seed stores n records the way the API does, in one transaction per thousand.
+func seed(ctx context.Context, path string, n int, record func(int) (ingot.Record, error)) error {
 	db, err := sqlite.Open(ctx, path)
 	if err != nil {
 		return err
@@ -66,7 +66,7 @@ func seed(ctx context.Context, path, region string, n int) error {
 	for from := 0; from < n; from += 1000 {
 		err := db.Write(ctx, func(tx ingot.Tx) error {
 			for i := from; i < min(from+1000, n); i++ {
-				r, err := seedImage(region, i)
+				r, err := record(i)
 				if err != nil {
 					return err
 				}

@@ -24,7 +24,8 @@ func main() {
 	flag.StringVar(&o.executor, "executor", "bin/awstoe", "the executor alone, for its rows")
 	flag.StringVar(&o.base, "base", "", "raw disk of the Debian base that both bake from")
 	flag.IntVar(&o.runs, "runs", 5, "runs of each row; the median counts")
-	flag.StringVar(&o.only, "only", "", "comma-separated rows to run: W0, W0t, W2, W2vm, memory, start, schedules, queue, ten, copy, steps, download, validate, output, lookup (default: all)")
+	flag.StringVar(&o.only, "only", "", "comma-separated rows to run: W0, W0t, W2, W2vm, memory, start, schedules, queue, ten, copy, steps, download, validate, output, lookup, create, filter, load (default: all)")
+	flag.StringVar(&o.data, "data", "", "folder for the records of create, filter and load, which are kept and used again (default: a temporary one)")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -35,8 +36,8 @@ func main() {
 }
 
 type options struct {
-	ingot, executor, base, only string
-	runs                        int
+	ingot, executor, base, only, data string
+	runs                              int
 }
 
 func (o options) wants(row string) bool {
@@ -69,6 +70,9 @@ func run(ctx context.Context, o options) error {
 		if err := lookups(ctx, t); err != nil {
 			return err
 		}
+	}
+	if err := loads(ctx, o, dir, t); err != nil {
+		return err
 	}
 	t.print(os.Stdout)
 	return nil

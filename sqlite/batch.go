@@ -1,0 +1,208 @@
+package sqlite
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"errors"
+	"slices"
+	"sync"
+
+	"ingot.dev/ingot"
+)
+
+// batch is one SQLite transaction that several calls of Write share: the sync
+// of a commit costs more than most of them, and one is enough for all. Each
+// call has a savepoint of its own, so it happens whole or not at all and the
+// others do not notice. None of them hears of its end before the commit.
+//
+// Its members are those who waited when it began, so it ends however many come
+// after them. One member works at a time: whoever has the turn.
+type batch struct {
+	conn     *sql.Conn
+	tx       *sql.Tx
+	session  *session
+	joining  int   // members that may still come
+	broken   error // why nothing of it can be committed
+	told     bool  // a message was put
+	identity bool  // the version of identities changes with the commit
+
+	done chan struct{}
+	err  error // of the commit, once done is closed
+}
+
+// turns pass the writer from one call of Write to the next, in their order.
+type turns struct {
+	mu      sync.Mutex
+	taken   bool
+	waiting []chan struct{}
+}
+
+// take waits for the turn. Whoever gets it must give it on, with pass or leave.
+func (t *turns) take(ctx context.Context) error {
+	t.mu.Lock()
+	if !t.taken {
+		t.taken = true
+		t.mu.Unlock()
+		return nil
+	}
+	mine := make(chan struct{})
+	t.waiting = append(t.waiting, mine)
+	t.mu.Unlock()
+	select {
+	case <-mine:
+		return nil
+	case <-ctx.Done():
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	i := slices.Index(t.waiting, mine)
+	if i < 0 {
+		return nil // it came at the same moment
+	}
+	t.waiting = slices.Delete(t.waiting, i, i+1)
+	return ctx.Err()
+}
+
+// pass gives the turn to the next, if there is one.
+func (t *turns) pass() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.waiting) == 0 {
+		return false
+	}
+	close(t.waiting[0])
+	t.waiting = t.waiting[1:]
+	return true
+}
+
+// leave passes the turn or gives it back.
+func (t *turns) leave() {
+	if !t.pass() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.taken = false
+	}
+}
+
+func (t *turns) length() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.waiting)
+}
+
+// Write runs f in a transaction. Only one f runs at a time, and what it wrote
+// is synced when Write returns.
+func (db *DB) Write(ctx context.Context, f func(ingot.Tx) error) (err error) {
+	b, err := db.join(ctx)
+	if err != nil {
+		return err
+	}
+	func() {
+		defer db.part(b) // also when f panics
+		err = b.run(ctx, db.Quotas, f)
+	}()
+	<-b.done
+	if b.err != nil {
+		return b.err // also if f failed: it may have seen what is not saved
+	}
+	return err
+}
+
+// join waits for the turn, and begins a batch if there is none.
+func (db *DB) join(ctx context.Context) (*batch, error) {
+	wait, cancel := context.WithTimeout(ctx, writeWait)
+	defer cancel()
+	if err := db.turns.take(wait); err != nil {
+		if ctx.Err() == nil {
+			return nil, busy()
+		}
+		return nil, classify("waiting for the store", err)
+	}
+	if db.batch == nil {
+		b, err := db.begin(ctx)
+		if err != nil {
+			db.turns.leave()
+			return nil, err
+		}
+		db.batch = b
+	}
+	return db.batch, nil
+}
+
+func (db *DB) begin(ctx context.Context) (*batch, error) {
+	conn, err := db.acquireWriter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	tx, err := conn.BeginTx(context.WithoutCancel(ctx), nil) // it is not this caller's alone
+	if err != nil {
+		return nil, classify("beginning a transaction", errors.Join(err, conn.Close()))
+	}
+	return &batch{
+		conn: conn, tx: tx, session: db.writes.in(tx),
+		joining: db.turns.length(), done: make(chan struct{}),
+	}, nil
+}
+
+// run runs f in a savepoint.
+func (b *batch) run(ctx context.Context, quotas ingot.Quotas, f func(ingot.Tx) error) error {
+	if err := cmp.Or(b.broken, ctx.Err()); err != nil {
+		return classify("waiting for the store", err)
+	}
+	if _, err := b.session.exec(ctx, `SAVEPOINT member`); err != nil {
+		b.broken = err
+		return classify("beginning a transaction", err)
+	}
+	ending := `ROLLBACK TO member`
+	defer func() {
+		_, err := b.session.exec(ctx, ending)
+		if err == nil && ending != `RELEASE member` {
+			_, err = b.session.exec(ctx, `RELEASE member`)
+		}
+		if err != nil {
+			b.broken = err
+		}
+	}()
+	told, identity := false, false
+	if err := f(tx{reader{b.session}, quotas, &told, &identity}); err != nil {
+		return err
+	}
+	ending = `RELEASE member`
+	b.told, b.identity = b.told || told, b.identity || identity
+	return nil
+}
+
+// part ends the work of a member: the next one goes on with the batch, or if
+// there is none it is committed.
+func (db *DB) part(b *batch) {
+	if b.joining > 0 {
+		b.joining--
+		if db.turns.pass() {
+			return
+		}
+	}
+	db.batch = nil
+	b.err = b.end()
+	if b.err == nil && b.told {
+		db.wake()
+	}
+	if b.identity { // also after an error: it may have been committed
+		db.identity.Add(1)
+	}
+	close(b.done)
+	for _, text := range *b.session.fresh {
+		if _, err := db.writes.keep(context.Background(), text); err != nil {
+			break // it will be prepared by the next transaction, at its cost
+		}
+	}
+	db.turns.leave()
+}
+
+// end commits the batch, or rolls it back when it is broken.
+func (b *batch) end() error {
+	if b.broken != nil {
+		return errors.Join(classify("writing", b.broken), b.tx.Rollback(), b.conn.Close())
+	}
+	return errors.Join(classify("committing", b.tx.Commit()), b.conn.Close())
+}
