@@ -2,11 +2,16 @@ package server
 
 import (
 	"context"
+	"encoding/json"
+	"log/slog"
 	"time"
+
+	"github.com/google/uuid"
 
 	"ingot.dev/ingot"
 	"ingot.dev/ingot/admin"
 	"ingot.dev/ingot/api/iam"
+	"ingot.dev/ingot/audit"
 )
 
 // partition is that of all ARNs made here.
@@ -14,19 +19,59 @@ const partition = "aws"
 
 // handleIdentity registers the commands on who may use the API.
 func (s *Server) handleIdentity(h *admin.Handler) {
-	admin.Handle(h, "account/create", s.createAccount)
+	handleChange(s, h, "account/create", s.createAccount)
 	admin.Handle(h, "account/list", s.listAccounts)
-	admin.Handle(h, "principal/create", s.createPrincipal)
+	handleChange(s, h, "principal/create", s.createPrincipal)
 	admin.Handle(h, "principal/list", s.listPrincipals)
-	admin.Handle(h, "principal/remove", s.removePrincipal)
-	admin.Handle(h, "key/create", s.createKey)
+	handleChange(s, h, "principal/remove", s.removePrincipal)
+	handleChange(s, h, "key/create", s.createKey)
 	admin.Handle(h, "key/list", s.listKeys)
-	admin.Handle(h, "key/enable", s.enableKey)
-	admin.Handle(h, "key/remove", s.removeKey)
-	admin.Handle(h, "session/create", s.createSession)
-	admin.Handle(h, "policy/attach", s.attachPolicy)
+	handleChange(s, h, "key/enable", s.enableKey)
+	handleChange(s, h, "key/remove", s.removeKey)
+	handleChange(s, h, "session/create", s.createSession)
+	handleChange(s, h, "policy/attach", s.attachPolicy)
 	admin.Handle(h, "policy/list", s.listPolicies)
-	admin.Handle(h, "policy/detach", s.detachPolicy)
+	handleChange(s, h, "policy/detach", s.detachPolicy)
+}
+
+// handleChange registers a command that changes who may use the API: it is in
+// the audit log as requests are.
+func handleChange[In, Out any](s *Server, h *admin.Handler, name string, f func(context.Context, In, admin.Send) (Out, error)) {
+	admin.Handle(h, name, func(ctx context.Context, in In, send admin.Send) (Out, error) {
+		out, err := f(ctx, in, send)
+		if s.audit == nil {
+			return out, err
+		}
+		e, recordErr := commandEvent(name, in, out, err)
+		if recordErr == nil {
+			recordErr = s.audit.Record(e)
+		}
+		if recordErr != nil { // it has happened: see api.Server for requests
+			s.Log.Error("command not in the audit log", slog.String("command", name), slog.Any("error", recordErr))
+		}
+		return out, err
+	})
+}
+
+// commandEvent is a command of whoever may open the server's socket. Of what
+// came of it, only the id of a new key is told: the rest may be a secret.
+func commandEvent(name string, in, out any, err error) (audit.Event, error) {
+	e := audit.Event{
+		Version: "1.11", UserIdentity: audit.Identity{Type: "Operator"}, Time: time.Now().UTC().Truncate(time.Second),
+		Source: "ingot", Name: name, SourceIPAddress: "local", RequestID: uuid.NewString(), EventID: uuid.NewString(),
+		Type: "IngotCommand", ManagementEvent: true, Category: "Management",
+	}
+	if err != nil {
+		e.ErrorCode, e.ErrorMessage = string(ingot.ErrorCode(err)), err.Error()
+	}
+	data, failed := json.Marshal(in)
+	if failed == nil {
+		failed = json.Unmarshal(data, &e.RequestParameters)
+	}
+	if k, ok := out.(admin.Secrets); ok && k.AccessKeyID != "" && failed == nil {
+		e.ResponseElements, failed = json.Marshal(map[string]string{"accessKeyId": k.AccessKeyID})
+	}
+	return e, failed
 }
 
 func (s *Server) createAccount(ctx context.Context, in admin.AccountName, _ admin.Send) (admin.Account, error) {
