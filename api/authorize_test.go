@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"ingot.dev/ingot"
+	"ingot.dev/ingot/api"
 )
 
 const (
@@ -285,6 +286,27 @@ func TestKeysAndSessions(t *testing.T) {
 		return tx.DeletePrincipal(ctx, principal(account, ingot.PrincipalUser, "ann"))
 	})
 	want("a key whose user is gone", ann, unknown)
+}
+
+// TestRegionsAreNamespaces: a server may have several, and each its own resources.
+func TestRegionsAreNamespaces(t *testing.T) {
+	s := start(t, func(c *api.Config) { c.Regions = []string{region, "eu-west-1"} })
+	arn := s.createComponent("tool", "1.0.0", docBuild)
+	there := *s
+	there.region = "eu-west-1"
+	there.refused(404, notFound, "GET", getComponent(arn), nil) // I12
+	if got := there.createComponent("tool", "1.0.0", docBuild); got != strings.Replace(arn, region, "eu-west-1", 1) {
+		t.Errorf("the component of the other region is %s", got)
+	}
+	there.must("DELETE", "/DeleteComponent?componentBuildVersionArn="+strings.Replace(arn, region, "eu-west-1", 1), nil)
+	s.must("GET", getComponent(arn), nil)
+	// A policy may be for one region.
+	local := s.user("local", allows("imagebuilder:*", "arn:aws:imagebuilder:us-east-1:*:*"))
+	local.must("GET", getComponent(arn), nil)
+	local.region = "eu-west-1"
+	local.refused(403, denied, "PUT", "/CreateComponent", aComponent("other"), "arn:aws:imagebuilder:eu-west-1:"+account+":component/other")
+	there.region = "us-west-2"
+	there.refused(403, "InvalidSignatureException", "POST", "/ListComponents", nil, "us-east-1, eu-west-1")
 }
 
 // TestUnreadablePolicyAllowsNothing: it may hold a Deny.

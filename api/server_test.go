@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -45,6 +46,7 @@ type server struct {
 	now   func() time.Time
 
 	credentials aws.Credentials // of who calls
+	region      string          // that requests are signed for; empty: region
 	handler     http.Handler
 }
 
@@ -144,7 +146,7 @@ func (s *server) sign(r *http.Request, body []byte, secret string, at time.Time)
 	sum := sha256.Sum256(body)
 	c := s.credentials
 	c.SecretAccessKey = secret
-	if err := v4.NewSigner().SignHTTP(context.Background(), c, r, hex.EncodeToString(sum[:]), "imagebuilder", region, at); err != nil {
+	if err := v4.NewSigner().SignHTTP(context.Background(), c, r, hex.EncodeToString(sum[:]), "imagebuilder", cmp.Or(s.region, region), at); err != nil {
 		s.t.Fatal(err)
 	}
 }

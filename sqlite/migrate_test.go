@@ -1,0 +1,71 @@
+package sqlite
+
+import (
+	"io/fs"
+	"path/filepath"
+	"testing"
+
+	"github.com/pressly/goose/v3"
+
+	"ingot.dev/ingot"
+)
+
+// beforeIdentity is the last version of the tables without accounts.
+const beforeIdentity = 3
+
+// TestOldDataDirectory: a file of the time before accounts has its records
+// after it is opened, and takes an administrator.
+func TestOldDataDirectory(t *testing.T) {
+	ctx, path := t.Context(), filepath.Join(t.TempDir(), "ingot.db")
+	old, err := openPool(path, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := goose.NewProvider(goose.DialectSQLite3, old, files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.UpTo(ctx, beforeIdentity); err != nil {
+		t.Fatal(err)
+	}
+	const arn = "arn:aws:imagebuilder:us-east-1:111122223333:image-pipeline/nightly"
+	for _, text := range []string{
+		`INSERT INTO record (id, key, arn, name, status, created, updated, attributes, document, tags, policy)
+			VALUES (1, '` + arn + `', '` + arn + `', 'nightly', 'ENABLED', 1, 1, '{}', '{}', '{"a":"b"}', '')`,
+		`INSERT INTO term (id, list, scope, kind, attribute, value) VALUES (1, 0, 'us-east-1/111122223333', 'image-pipeline', '', '')`,
+		`INSERT INTO posting (term, position, record) VALUES (1, CAST('nightly' || char(0) AS BLOB), 1)`,
+	} {
+		if _, err := old.ExecContext(ctx, text); err != nil {
+			t.Fatalf("%s: %v", text, err)
+		}
+	}
+	if err := old.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	db, err := Open(ctx, path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	page, err := db.List(ctx, ingot.Query{Scope: testScope, Kind: ingot.KindPipeline, Limit: 5})
+	if err != nil || len(page.Records) != 1 {
+		t.Fatalf("List = %v, %v, want the old pipeline", page.Records, err)
+	}
+	if r := page.Records[0]; r.ARN.String() != arn || r.Tags["a"] != "b" || len(r.Shares) != 0 || r.Shares == nil {
+		t.Errorf("the old pipeline is %+v", r)
+	}
+	err = db.Write(ctx, func(tx ingot.Tx) error {
+		return ingot.PutAdministrator(ctx, tx, testScope.Account, ingot.AccessKey{ID: "AKIA1", Secret: "s"})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if k, err := db.AccessKey(ctx, "AKIA1"); err != nil || k.Holder.Account != testScope.Account {
+		t.Errorf("AccessKey = %+v, %v", k, err)
+	}
+}
