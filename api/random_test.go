@@ -68,11 +68,14 @@ type random struct {
 	requests []request
 	words    []string        // strings of the requests: ARNs, names, enums
 	unbuilt  map[string]bool // operations that may answer 501
+	callers  []*server       // the administrator, who may do everything, and one whose policies are evaluated
 }
 
 func newRandom(t *testing.T, seed uint64) *random {
 	r := &random{world: newWorld(t), Rand: rand.New(rand.NewPCG(seed, 0))}
 	r.requests = r.world.requests()
+	r.callers = []*server{r.server, r.user("someone", allows("*", "*"), allows("imagebuilder:*", own+"${aws:username}/*"),
+		statement("Deny", "imagebuilder:Delete*", "*", `{"StringLike": {"aws:ResourceTag/team": "*"}, "ForAnyValue:StringEquals": {"aws:TagKeys": ["a", "team"]}}`))}
 	r.unbuilt = map[string]bool{"CreateImage": true, "StartImagePipelineExecution": true} // of container recipes
 	for _, q := range r.requests {
 		if q.exception == notImplemented {
@@ -119,7 +122,8 @@ func (r *random) send() int {
 		request, err = http.NewRequest(route.Method, "http://server"+path, bytes.NewReader(data))
 		must(r.t, err)
 	}
-	r.sign(request, data, secret, r.now())
+	caller := r.callers[r.IntN(len(r.callers))]
+	caller.sign(request, data, caller.credentials.SecretAccessKey, r.now())
 	w := httptest.NewRecorder()
 	r.handler.ServeHTTP(w, request)
 	r.check(route, w, request, data)
