@@ -10,6 +10,7 @@ import (
 type WorkflowExecution struct {
 	model.GetWorkflowExecutionResponse
 	Retried bool `json:"retried,omitempty"` // RetryImage made another one in its place
+	Attempt int  `json:"attempt,omitempty"` // from 1; one more each time its instances were lost
 }
 
 // StepExecution is one step of a workflow execution.

@@ -20,9 +20,9 @@ type ManagedWorkflow struct {
 	Created time.Time
 }
 
-// managedWorkflowARN is the ARN of a version, or version pattern, of a
+// ManagedWorkflowARN is the ARN of a version, or version pattern, of a
 // workflow of the catalogue.
-func managedWorkflowARN(partition, region string, t model.WorkflowType, name string, v Version) ARN {
+func ManagedWorkflowARN(partition, region string, t model.WorkflowType, name string, v Version) ARN {
 	return ARN{
 		Partition: partition, Region: region, Account: ManagedAccount, Kind: KindWorkflow,
 		WorkflowType: strings.ToLower(string(t)), Name: name, Version: v,
@@ -43,7 +43,7 @@ func PutManagedWorkflows(ctx context.Context, s Store, list []ManagedWorkflow) e
 }
 
 func putManagedWorkflow(ctx context.Context, tx Tx, m ManagedWorkflow) error {
-	arn := managedWorkflowARN(m.Partition, m.Region, m.Type, m.Name, m.Version)
+	arn := ManagedWorkflowARN(m.Partition, m.Region, m.Type, m.Name, m.Version)
 	there, err := findWorkflow(ctx, tx, arn)
 	if there != nil || err != nil {
 		return err

@@ -17,7 +17,7 @@ const maxImageWorkflows = 10
 // that GetImage returns. Source: api.md §3.7.
 func DefaultWorkflows(partition, region string, tests bool) []model.WorkflowConfiguration {
 	latest := func(t model.WorkflowType, name string) model.WorkflowConfiguration {
-		arn := managedWorkflowARN(partition, region, t, name, NewVersion(1, 0, 0).Wildcard(0))
+		arn := ManagedWorkflowARN(partition, region, t, name, NewVersion(1, 0, 0).Wildcard(0))
 		return model.WorkflowConfiguration{WorkflowArn: arn.String()}
 	}
 	list := []model.WorkflowConfiguration{latest(model.WorkflowTypeBuild, "build-image")}

@@ -63,14 +63,21 @@ type Config struct {
 // Builder starts, cancels and resumes builds of images.
 type Builder struct {
 	Config
-	slots *slots
+	slots   *slots
+	changes changes // of workflow executions
 }
 
 // The durable function and the actions beside the steps of workflows.
 const (
 	function         = "image"
 	actionPlace      = "Place"
+	actionClock      = "Clock"
+	actionSettle     = "Settle"
+	actionRollback   = "Rollback"
+	actionSkipTests  = "SkipTests"
 	actionDistribute = "Distribute"
+	actionDeliver    = "Deliver"
+	actionComplete   = "Complete"
 	actionFinish     = "Finish"
 )
 
@@ -88,10 +95,16 @@ func New(c Config) *Builder {
 	b.slots = newSlots(c.Limits, b.ticket)
 	c.Engine.Function(function, b.image)
 	c.Engine.Action(actionPlace, action(b.place))
+	c.Engine.Action(actionClock, action(b.clock))
+	c.Engine.Action(actionSettle, action(b.settle))
+	c.Engine.Action(actionRollback, action(b.rollBack))
+	c.Engine.Action(actionSkipTests, action(b.skipTests))
 	c.Engine.Action(actionDistribute, action(b.distribute))
+	c.Engine.Action(actionDeliver, action(b.deliver))
+	c.Engine.Action(actionComplete, action(b.complete))
 	c.Engine.Action(actionFinish, action(b.finish))
-	for _, s := range steps {
-		c.Engine.Action(s.name, b.perform(s))
+	for name, do := range stepActions {
+		c.Engine.Action(name, action(b.perform(do)))
 	}
 	return b
 }
@@ -109,7 +122,7 @@ func action[In, Out any](f func(context.Context, In) (Out, error)) flow.Action {
 
 // StartImage begins the build of a PENDING image. It is idempotent.
 func (b *Builder) StartImage(ctx context.Context, image ingot.ARN) error {
-	return b.Engine.Start(ctx, image.String(), function, request{Image: image.String()})
+	return b.Engine.Start(ctx, image.String(), function, request{Image: image.String(), Run: 1})
 }
 
 // CancelImage ends the build of an image: its instances go, and it becomes

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -74,101 +73,6 @@ func (e *componentError) context() *model.ComponentFailure {
 	return &model.ComponentFailure{
 		ComponentArn: f.Document, PhaseName: f.Phase, StepName: f.Step, Action: f.Action,
 		ErrorMessage: shorten(f.Message, maxReason),
-	}
-}
-
-func (w *work) applyBuild(ctx context.Context) (any, error) { return w.apply(ctx, "build", "validate") }
-
-func (w *work) applyTest(ctx context.Context) (any, error) { return w.apply(ctx, "test") }
-
-// apply runs phases of all components in recipe order, in one run.
-func (w *work) apply(ctx context.Context, phases ...string) (any, error) {
-	w.inputs = map[string]string{"instanceId": w.Instance.InstanceID}
-	documents, err := w.documents(ctx, phases)
-	if err != nil {
-		return nil, err
-	}
-	if len(documents) == 0 {
-		return nil, skipped{"No component has the phase " + strings.Join(phases, " or ")}
-	}
-	executed, err := w.executed(ctx)
-	if err != nil {
-		return nil, err
-	}
-	inst, err := w.adopt(ctx)
-	if err != nil {
-		return nil, err
-	}
-	run := guest.Run{ID: runID(w.Plan.Image, w.step.workflow, w.Attempt), Request: w.request(documents, executed, phases)}
-	result, err := w.runComponents(ctx, inst, run)
-	if err != nil {
-		return nil, err
-	}
-	w.fetchLogs(ctx, inst)
-	if result.Status == "failed" {
-		return nil, w.failedComponent(result)
-	}
-	return reported{shown: map[string]any{
-		"runCommandId": run.ID, "status": "Success", "output": result, "cacheKey": w.Plan.CacheKeys[len(w.Plan.CacheKeys)-1],
-	}}, nil
-}
-
-// documents reads the components that have one of the phases.
-func (w *work) documents(ctx context.Context, phases []string) ([]toe.Source, error) {
-	var list []toe.Source
-	for _, c := range w.Plan.Components {
-		if !c.has(phases...) {
-			continue
-		}
-		source, err := w.document(ctx, c)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, source)
-	}
-	return list, nil
-}
-
-// executed reads the components that steps execute.
-func (w *work) executed(ctx context.Context) (map[string]toe.Source, error) {
-	all := map[string]toe.Source{}
-	for text, c := range w.Plan.Executed {
-		var err error
-		if all[text], err = w.document(ctx, c); err != nil {
-			return nil, err
-		}
-	}
-	return all, nil
-}
-
-// document reads a component and makes sure that it is what the plan was made of.
-func (w *work) document(ctx context.Context, c component) (toe.Source, error) {
-	found, data, err := w.component(ctx, w.image.Account, c.ARN)
-	if err != nil {
-		return toe.Source{}, fmt.Errorf("reading component %s: %w", c.ARN, err)
-	}
-	if found.Digest != c.Digest {
-		return toe.Source{}, fmt.Errorf("reading component %s: its document has the SHA-256 %s, the build began with %s", c.ARN, found.Digest, c.Digest)
-	}
-	return toe.Source{Path: c.ARN, Data: data, Parameters: c.Parameters}, nil
-}
-
-// request is the run as the executor wants it. Source: component-documents.md §13.3, §13.4.
-func (w *work) request(documents []toe.Source, executed map[string]toe.Source, phases []string) toe.Request {
-	return toe.Request{
-		ExecutionID: runID(w.Plan.Image, w.step.workflow, w.Attempt),
-		Documents:   documents, Components: executed, Phases: phases,
-		LogDirectory: toeDirectory, WorkingDirectory: w.Plan.Directory, HandOffReboot: true,
-		Environment: map[string]string{
-			"WORKING_DIRECTORY":           w.Plan.Directory,
-			"IMAGE_WORKFLOW_EXECUTION_ID": executionID(w.Plan.Image, w.step.workflow),
-			"IMAGE_STEP_EXECUTION_ID":     stepID(w.Plan.Image, w.step.workflow, w.step.name),
-			"IMAGE_BUILD_VERSION_ARN":     w.Plan.Image,
-			"IMAGE_PIPELINE_ARN":          w.Plan.Pipeline,
-			"IMAGE_PHASE":                 string(stageOf[w.step.workflow]),
-			"IMAGE_VERSION":               w.image.Version.String(),
-			"IMAGE_BUILD_VERSION":         strconv.Itoa(w.image.Build),
-		},
 	}
 }
 
@@ -302,7 +206,7 @@ func (w *work) isRebooted(ctx context.Context, inst compute.Instance, oldBoot st
 		return false, err
 	}
 	w.awaitBoot(ctx, c)
-	if w.step.workflow == workflowBuild && w.Plan.UserData == "" {
+	if w.Workflow.Type == model.WorkflowTypeBuild && w.Plan.UserData == "" {
 		// Guests empty /tmp when they boot, and the marker is there by default.
 		return true, w.markCleanUp(ctx, c)
 	}

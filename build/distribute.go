@@ -2,15 +2,13 @@ package build
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"maps"
 	"regexp"
 	"time"
 
 	"ingot.dev/ingot"
-	"ingot.dev/ingot/disk"
 	"ingot.dev/ingot/model"
-	"ingot.dev/ingot/region"
 )
 
 // delivery is how the AMI in the build's own region is registered.
@@ -20,8 +18,8 @@ type delivery struct {
 	Tags        map[string]string `json:"tags"`
 }
 
-// deliver expands the distribution entry of the build's region.
-func deliver(arn ingot.ARN, image *model.Image, started time.Time) (delivery, error) {
+// expand expands the distribution entry of the build's region.
+func expand(arn ingot.ARN, image *model.Image, started time.Time) (delivery, error) {
 	values := ingot.Placeholders{BuildDate: started, BuildVersion: arn.Build}
 	entry, err := localEntry(arn, image.DistributionConfiguration)
 	if err != nil {
@@ -123,71 +121,77 @@ func unsupported(arn ingot.ARN, d model.Distribution) string {
 	return ""
 }
 
-// distribute delivers what the build made.
+// distribute carries out the distribution configuration, and makes the image
+// AVAILABLE.
 func (b *Builder) distribute(ctx context.Context, t task) (any, error) {
-	err := b.register(ctx, t)
-	if err == nil {
-		return nil, nil
+	if _, err := b.deliver(ctx, t); err != nil {
+		return nil, err
 	}
-	return nil, atStage(err, &model.FailureContext{
-		ImageStatus:         model.ImageStatusDistributing,
-		DistributionFailure: &model.DistributionFailure{ErrorMessage: shorten(err.Error(), maxReason)},
-	})
+	return b.complete(ctx, t)
 }
 
-// register registers the AMI and makes the image AVAILABLE.
-func (b *Builder) register(ctx context.Context, t task) error {
-	if err := b.slots.take(ctx, t.Plan.Image); err != nil {
-		return err
-	}
+// complete makes the image AVAILABLE.
+func (b *Builder) complete(ctx context.Context, t task) (any, error) {
 	arn, err := ingot.ParseARN(t.Plan.Image)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if _, err := b.advance(ctx, arn, model.ImageStatusDistributing, nil); err != nil {
-		return err
-	}
-	ami := t.ami(arn, b.Now())
-	if err := b.checkNameFree(ctx, ami); err != nil {
-		return err
-	}
-	local, err := b.Regions.Region(arn.Region)
-	if err != nil {
-		return err
-	}
-	if err := local.RegisterImage(ctx, ami); err != nil {
-		return err
-	}
-	b.note(t.Plan.Image, "Registered %s as %q in %s", ami.ID, ami.Name, ami.Region)
 	_, err = b.advance(ctx, arn, model.ImageStatusAvailable, func(image *model.Image) {
+		for i := range image.OutputResources.Amis {
+			image.OutputResources.Amis[i].State = &model.ImageState{Status: model.ImageStatusAvailable}
+		}
+	})
+	return nil, atStage(err, distributing(err))
+}
+
+// deliver begins the distribution: the image has its AMI in its own region and
+// account, and lists it. It returns the AMI's id.
+func (b *Builder) deliver(ctx context.Context, t task) (string, error) {
+	id, err := b.listOwn(ctx, t)
+	return id, atStage(err, distributing(err))
+}
+
+// distributing says that the distribution failed with err.
+func distributing(err error) *model.FailureContext {
+	if err == nil {
+		return nil
+	}
+	return &model.FailureContext{
+		ImageStatus:         model.ImageStatusDistributing,
+		DistributionFailure: &model.DistributionFailure{ErrorMessage: shorten(err.Error(), maxReason)},
+	}
+}
+
+func (b *Builder) listOwn(ctx context.Context, t task) (string, error) {
+	w, err := b.enter(ctx, t)
+	if err != nil {
+		return "", err
+	}
+	ami, err := w.ownAMI(ctx)
+	if err := errors.Join(err, w.log.Close()); err != nil {
+		return "", err
+	}
+	_, err = b.advance(ctx, w.image, model.ImageStatusDistributing, func(image *model.Image) {
 		image.OutputResources = &model.OutputResources{Amis: []model.Ami{{
-			Region: arn.Region, AccountId: arn.Account, Image: ami.ID, Name: ami.Name, Description: ami.Description,
+			Region: ami.Region, AccountId: ami.Account, Image: ami.ID, Name: ami.Name, Description: ami.Description,
 			State: &model.ImageState{Status: model.ImageStatusAvailable},
 		}}}
 	})
-	return err
+	return ami.ID, err
 }
 
-// ami is the finished image.
-func (t task) ami(arn ingot.ARN, now time.Time) ingot.AMI {
-	ami := t.Plan.Parent // what it starts from says how it starts
-	ami.Scope = arn.Scope()
-	ami.ID = region.AMIID(t.Plan.Image, arn.Region, disk.SnapshotID(t.Output.Snapshot))
-	ami.Name, ami.Description, ami.Tags = t.Plan.AMI.Name, t.Plan.AMI.Description, maps.Clone(t.Plan.AMI.Tags)
-	ami.Snapshot, ami.SizeBytes = t.Output.Snapshot, 0 // as large as the snapshot
-	ami.ImageARN, ami.Parent = t.Plan.Image, t.Plan.Parent.ID
-	ami.Created = now.UTC()
-	return ami
-}
-
-// checkNameFree refuses a name that another AMI has. Source: distribution.md §3.1.
-func (b *Builder) checkNameFree(ctx context.Context, ami ingot.AMI) error {
-	other, err := b.Records.FindAMINamed(ctx, ami.Scope, ami.Name)
+// ownAMI is the AMI that the BUILD workflow made. Without such a workflow the
+// image has one of its own over the parent's snapshot.
+func (w *work) ownAMI(ctx context.Context) (ingot.AMI, error) {
 	switch {
-	case ingot.ErrorCode(err) == ingot.CodeNotFound || err == nil && other.ID == ami.ID:
-		return nil
-	case err != nil:
-		return fmt.Errorf("looking for AMIs named %q: %w", ami.Name, err)
+	case w.Image == "":
+		return ingot.AMI{}, errNoImage
+	case w.Image != w.Plan.Parent.ID:
+		return w.ami(ctx, w.Image)
 	}
-	return ingot.Errorf(ingot.CodeExists, "the AMI's name %q is that of %s; put {{imagebuilder:buildDate}} into the name", ami.Name, other.ID)
+	local, err := w.Regions.Region(w.image.Region)
+	if err != nil {
+		return ingot.AMI{}, err
+	}
+	return w.register(ctx, local, w.Plan.Parent)
 }

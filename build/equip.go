@@ -83,18 +83,23 @@ func (b *Builder) provide(ctx context.Context, p *plan, c *model.InfrastructureC
 	if err != nil {
 		return err
 	}
-	for _, t := range types {
-		build, err := b.machine(t, buildKind)
-		if err != nil {
-			return err
-		}
-		test, err := b.machine(t, testKind)
-		if err != nil {
-			return err
-		}
-		p.BuildMachines, p.TestMachines = append(p.BuildMachines, build), append(p.TestMachines, test)
+	if p.BuildMachines, err = b.parseMachines(types, buildKind); err != nil {
+		return err
 	}
-	return nil
+	p.TestMachines, err = b.parseMachines(types, testKind)
+	return err
+}
+
+func (b *Builder) parseMachines(types []string, kind string) ([]machine, error) {
+	var list []machine
+	for _, t := range types {
+		m, err := b.machine(t, kind)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, m)
+	}
+	return list, nil
 }
 
 func (b *Builder) machine(text, kind string) (machine, error) {

@@ -33,18 +33,18 @@ func TestFailedComponent(t *testing.T) {
 	image := l.build(arn)
 	l.wantStatus(image, model.ImageStatusFailed)
 	l.wantClean(d, 0)
-	l.wantSteps(arn, workflowBuild, model.WorkflowExecutionStatusRollbackCompleted,
+	l.wantSteps(arn, keyBuild, model.WorkflowExecutionStatusRollbackCompleted,
 		"LaunchBuildInstance COMPLETED COMPLETED", "ApplyBuildComponents FAILED SKIPPED", "InventoryCollection PENDING",
-		"RunSanitizeScript PENDING", "CreateOutputAMI PENDING", "TerminateBuildInstance PENDING")
-	want := "Workflow Execution ID: '" + executionID(arn.String(), workflowBuild) + "' failed with reason: Document " + echo + " failed!" +
+		"RunSanitizeScript PENDING", "RunSysPrepScript PENDING", "CreateOutputAMI PENDING", "TerminateBuildInstance PENDING")
+	want := "Workflow Execution ID: '" + executionID(arn.String(), keyBuild, 1) + "' failed with reason: Document " + echo + " failed!" +
 		" Component echo, phase build, step Hello (ExecuteBash), exit code 3: exit status 3; last lines: cannot do it | giving up"
 	if image.State.Reason != want {
 		t.Errorf("the reason is %q, want %q", image.State.Reason, want)
 	}
 	wantContext := &model.FailureContext{
 		ImageStatus: model.ImageStatusBuilding, FailedStep: stepApplyBuild,
-		WorkflowExecutionId: executionID(arn.String(), workflowBuild), WorkflowArn: workflowARN(arn, workflowBuild),
-		StepExecutionId: stepID(arn.String(), workflowBuild, stepApplyBuild),
+		WorkflowExecutionId: executionID(arn.String(), keyBuild, 1), WorkflowArn: "arn:aws:imagebuilder:eu-test-1:aws:workflow/build/build-image/1.0.0/1",
+		StepExecutionId: stepID(executionID(arn.String(), keyBuild, 1), stepApplyBuild),
 		ComponentFailure: &model.ComponentFailure{
 			ComponentArn: echo, PhaseName: "build", StepName: "Hello", Action: "ExecuteBash", ErrorMessage: "exit status 3",
 		},
@@ -61,7 +61,7 @@ func TestFailedInstanceIsKept(t *testing.T) {
 		i.InfrastructureConfiguration = &model.InfrastructureConfiguration{TerminateInstanceOnFailure: new(false)}
 	}, l.component("echo", echoDocument))
 	l.wantStatus(l.build(arn), model.ImageStatusFailed)
-	kept := instanceID(arn.String(), workflowBuild, 1)
+	kept := d.launches[0]
 	l.check(l.builder.Sweep(t.Context(), nil))
 	if live := d.live(); !slices.Equal(live, []string{kept}) {
 		t.Fatalf("after the sweep the instances %v live, want %s", live, kept)
@@ -89,12 +89,12 @@ func TestFailedTests(t *testing.T) {
 			arn := l.image("web", tested, l.component("echo", echoDocument))
 			image := l.build(arn)
 			l.wantStatus(image, model.ImageStatusFailed)
-			l.wantClean(d, 0)
+			l.wantClean(d, 1)
 			if image.State.FailureContext == nil || image.State.FailureContext.ImageStatus != model.ImageStatusTesting {
 				t.Errorf("failureContext is %+v, want one of TESTING", image.State.FailureContext)
 			}
-			if amis, err := l.db.ListAMIs(t.Context(), arn.Scope()); err != nil || len(amis) != 1 {
-				t.Errorf("there are %d AMIs, want the base only (%v)", len(amis), err)
+			if amis, err := l.db.ListAMIs(t.Context(), arn.Scope()); err != nil || len(amis) != 2 || image.OutputResources != nil {
+				t.Errorf("there are %d AMIs, want the base and one that the image does not list (%v)", len(amis), err)
 			}
 		})
 	}
@@ -112,7 +112,7 @@ func TestLostInstance(t *testing.T) {
 			d.execute = func(ctx context.Context, _ toe.Request, _ func(toe.Event)) (toe.Result, error) {
 				n := int(runs.Add(1))
 				if n <= losses {
-					d.find(instanceID(arn.String(), workflowBuild, n)).crash()
+					d.find(d.launches[n-1]).crash()
 					return toe.Result{}, errors.New("nobody hears this")
 				}
 				return toe.Result{Status: "success"}, nil
@@ -208,7 +208,7 @@ func TestNameOfAnotherAMI(t *testing.T) {
 	l.wantStatus(image, model.ImageStatusFailed)
 	l.wantClean(d, 0)
 	c := image.State.FailureContext
-	if c == nil || c.ImageStatus != model.ImageStatusDistributing || c.DistributionFailure == nil || !strings.Contains(image.State.Reason, "ami-0123456789abcdef0") {
+	if c == nil || c.ImageStatus != model.ImageStatusBuilding || c.FailedStep != stepCreateImage || !strings.Contains(image.State.Reason, "ami-0123456789abcdef0") {
 		t.Errorf("the reason is %q, failureContext %+v; want the AMI that has the name", image.State.Reason, c)
 	}
 }

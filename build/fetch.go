@@ -57,7 +57,7 @@ func (w *work) fetchTree(ctx context.Context, inst compute.Instance) error {
 // §10, api.md §8.4.
 func (w *work) logKey() string {
 	return strings.TrimPrefix(path.Join("/", w.Plan.LogPrefix, w.Plan.Name, w.image.Version.String(), strconv.Itoa(w.image.Build),
-		executionID(w.Plan.Image, w.step.workflow), w.step.name), "/")
+		w.execution(), w.Step.Name), "/")
 }
 
 // unpack writes the run folders (TOE_…) of a tar stream below dir. The guest

@@ -10,7 +10,6 @@ import (
 	"ingot.dev/ingot"
 	"ingot.dev/ingot/flow"
 	"ingot.dev/ingot/model"
-	"ingot.dev/ingot/region"
 )
 
 // maxReason is the length of state.reason, in characters. Source: the model's NonEmptyString.
@@ -21,26 +20,9 @@ type conclusion struct {
 	Image     string  `json:"image"`
 	OK        bool    `json:"ok"`
 	Cancelled bool    `json:"cancelled"`
+	Built     bool    `json:"built"` // the BUILD stage is over: what it made stays
 	Failure   failure `json:"failure"`
-	Keep      bool    `json:"keep"` // leave the failed step's instance running
-}
-
-// conclude reads the outcome off the error that ended a build.
-func conclude(req request, t task, err error) conclusion {
-	c := conclusion{Image: req.Image, OK: err == nil, Keep: t.Plan.KeepOnFailure}
-	var failed *flow.Error
-	switch {
-	case err == nil:
-	case errors.Is(err, flow.ErrCancelled):
-		c.Cancelled = true
-	case errors.As(err, &failed) && len(failed.Detail) > 0 && failed.Kind != kindPanicked:
-		if json.Unmarshal(failed.Detail, &c.Failure) != nil {
-			c.Failure.Reason = failed.Message
-		}
-	default:
-		c.Failure.Reason = err.Error()
-	}
-	return c
+	Keep      bool    `json:"keep"` // leave the failed workflow's instances running
 }
 
 // atStage attaches to a failure outside of the workflows where it was.
@@ -77,13 +59,12 @@ func (b *Builder) tryFinish(ctx context.Context, c conclusion) error {
 	if err != nil {
 		return err
 	}
-	kept := b.keptInstance(c)
-	if err := b.removeInstances(ctx, c.Image, kept); err != nil {
+	if err := b.removeInstances(ctx, c); err != nil {
 		b.Log.Error("a build could not remove its instances; the next start of the server will", "image", c.Image, "error", err)
 	}
 	status := model.ImageStatusAvailable
 	if !c.OK {
-		if status, err = b.fail(ctx, arn, c, kept); err != nil {
+		if status, err = b.fail(ctx, arn, c); err != nil {
 			return err
 		}
 	}
@@ -106,31 +87,32 @@ func summary(c conclusion, status model.ImageStatus) string {
 	return fmt.Sprintf("The image is %s: %s", status, c.Failure.Reason)
 }
 
-// keptInstance is the instance to leave for a look at the failure, or "".
-func (b *Builder) keptInstance(c conclusion) string {
-	if c.OK || c.Cancelled || !c.Keep || c.Failure.Workflow == "" || c.Failure.Step == stepCheckBoot {
-		return ""
+// removeInstances terminates what still runs, except the instances of a failed
+// workflow that are kept for a look at the failure.
+func (b *Builder) removeInstances(ctx context.Context, c conclusion) error {
+	keeps := func(p product) bool {
+		return !c.OK && !c.Cancelled && c.Keep && p.Execution == c.Failure.Execution && p.Kind != ""
 	}
-	return instanceID(c.Image, c.Failure.Workflow, c.Failure.Attempt)
-}
-
-func (b *Builder) removeInstances(ctx context.Context, image, kept string) error {
-	var errs []error
-	if kept != "" {
-		errs = append(errs, b.keep(image, kept))
+	list, err := b.products(c.Image, isInstance)
+	if err != nil {
+		return err
 	}
-	for _, id := range instancesOf(image) {
-		if id != kept {
-			errs = append(errs, b.destroy(ctx, id))
+	var kept []string
+	for _, p := range list {
+		if keeps(p) && !p.Ended {
+			kept = append(kept, p.ID)
 		}
 	}
-	return errors.Join(errs...)
+	if len(kept) > 0 {
+		err = b.keep(c.Image, kept)
+	}
+	return errors.Join(err, b.discard(ctx, c.Image, func(p product) bool { return p.is(isInstance) && !p.Ended && !keeps(p) }))
 }
 
-// fail closes the records of a build that made no image, and removes what it
-// made. It returns the status that the image has then: one that became
-// AVAILABLE before its cancellation stays so.
-func (b *Builder) fail(ctx context.Context, arn ingot.ARN, c conclusion, kept string) (model.ImageStatus, error) {
+// fail closes the records of a build that made no image. It returns the status
+// that the image has then: one that became AVAILABLE before its cancellation
+// stays so.
+func (b *Builder) fail(ctx context.Context, arn ingot.ARN, c conclusion) (model.ImageStatus, error) {
 	status := model.ImageStatusFailed
 	if c.Cancelled {
 		status = model.ImageStatusCancelled
@@ -143,26 +125,34 @@ func (b *Builder) fail(ctx context.Context, arn ingot.ARN, c conclusion, kept st
 	if !deleted && isOver(record.Status) {
 		return model.ImageStatus(record.Status), nil
 	}
-	// Before the record: whoever sees that the build failed finds nothing of it.
-	if err := b.removeOutputs(ctx, arn); err != nil {
-		b.Log.Error("a build could not remove its snapshots; the next start of the server will", "image", c.Image, "error", err)
+	if !c.Built { // nothing can go on from what it made
+		// Before the record: whoever sees that the build failed finds nothing of it.
+		if err := b.discard(ctx, c.Image, func(p product) bool { return !p.is(isInstance) }); err != nil {
+			b.Log.Error("a build could not remove its snapshots; the next start of the server will", "image", c.Image, "error", err)
+		}
 	}
 	if deleted {
 		return status, nil
 	}
-	if err := b.Records.Write(ctx, func(tx ingot.Tx) error { return b.failIn(ctx, tx, arn, status, c, kept) }); err != nil {
+	if err := b.Records.Write(ctx, func(tx ingot.Tx) error { return b.failIn(ctx, tx, arn, status, c) }); err != nil {
 		return "", fmt.Errorf("making %s %s: %w", arn, status, err)
 	}
 	return status, nil
 }
 
-func (b *Builder) failIn(ctx context.Context, tx ingot.Tx, arn ingot.ARN, status model.ImageStatus, c conclusion, kept string) error {
-	for _, workflow := range []string{workflowBuild, workflowTest} {
-		if err := b.closeWorkflow(ctx, tx, arn, workflow, c, kept); err != nil {
-			return err
+func (b *Builder) failIn(ctx context.Context, tx ingot.Tx, arn ingot.ARN, status model.ImageStatus, c conclusion) error {
+	list, err := executions(ctx, tx, arn)
+	if err != nil {
+		return err
+	}
+	for _, e := range list {
+		if isRunning(e) {
+			if err := b.cancelWorkflow(ctx, tx, e, c); err != nil {
+				return err
+			}
 		}
 	}
-	_, err := b.advanceIn(ctx, tx, arn, status, func(image *model.Image) {
+	_, err = b.advanceIn(ctx, tx, arn, status, func(image *model.Image) {
 		if !c.Cancelled {
 			image.State.Reason = shorten(c.Failure.Reason, maxReason)
 			image.State.FailureContext = c.Failure.Context
@@ -171,73 +161,25 @@ func (b *Builder) failIn(ctx context.Context, tx ingot.Tx, arn ingot.ARN, status
 	return err
 }
 
-// removeOutputs removes the snapshots of all attempts, and the AMI if its
-// registration was the last thing the build did.
-func (b *Builder) removeOutputs(ctx context.Context, arn ingot.ARN) error {
-	local, err := b.Regions.Region(arn.Region)
-	if err != nil {
-		return err
-	}
-	var errs []error
-	for _, id := range snapshotsOf(arn.String()) {
-		err := local.Deregister(ctx, arn.Account, region.AMIID(arn.String(), arn.Region, id))
-		if ingot.ErrorCode(err) == ingot.CodeNotFound {
-			err = local.Disks.Delete(ctx, id)
-		}
-		errs = append(errs, err)
-	}
-	return errors.Join(errs...)
-}
-
-// closeWorkflow ends the execution of a workflow that did not come to its own
-// end, with the rollback of its launch. Source: workflows.md §5.3, §5.5.
-func (b *Builder) closeWorkflow(ctx context.Context, tx ingot.Tx, arn ingot.ARN, workflow string, c conclusion, kept string) error {
-	w, err := tx.WorkflowExecution(ctx, executionID(arn.String(), workflow))
-	if ingot.ErrorCode(err) == ingot.CodeNotFound {
-		return nil
-	}
-	if err != nil || w.Status != model.WorkflowExecutionStatusRunning {
-		return err
-	}
-	steps, _, err := tx.StepExecutions(ctx, w.WorkflowExecutionId, "", maxSteps)
+// cancelWorkflow ends the execution of a workflow that did not come to its own
+// end, because of a cancellation or of another workflow. Source: workflows.md §5.5.
+func (b *Builder) cancelWorkflow(ctx context.Context, tx ingot.Tx, e ingot.WorkflowExecution, c conclusion) error {
+	steps, _, err := tx.StepExecutions(ctx, e.WorkflowExecutionId, "", maxSteps)
 	if err != nil {
 		return err
 	}
 	now := timestamp(b.Now())
-	rolledBack := false
 	for _, s := range steps {
-		if s.Status == model.WorkflowStepExecutionStatusPending {
+		if s.Status != model.WorkflowStepExecutionStatusRunning {
 			continue
 		}
-		if s.Status == model.WorkflowStepExecutionStatusRunning {
-			s.Status, s.EndTime = model.WorkflowStepExecutionStatusCancelled, now
-		}
-		if !c.Cancelled {
-			s.RollbackStatus = rollback(s, kept)
-			rolledBack = rolledBack || s.RollbackStatus == model.WorkflowStepExecutionRollbackStatusCompleted
-		}
+		s.Status, s.EndTime = model.WorkflowStepExecutionStatusCancelled, now
 		if err := tx.PutStepExecution(ctx, s); err != nil {
 			return err
 		}
 	}
-	w.EndTime, w.Message = now, shorten(c.Failure.Reason, maxMessage)
-	switch {
-	case c.Cancelled:
-		w.Status = model.WorkflowExecutionStatusCancelled
-	case rolledBack:
-		w.Status = model.WorkflowExecutionStatusRollbackCompleted
-	default:
-		w.Status = model.WorkflowExecutionStatusFailed
-	}
-	return tx.PutWorkflowExecution(ctx, w)
-}
-
-// rollback is what became of a step that was begun: launches are undone.
-func rollback(s ingot.StepExecution, kept string) model.WorkflowStepExecutionRollbackStatus {
-	if s.Action == "LaunchInstance" && kept == "" {
-		return model.WorkflowStepExecutionRollbackStatusCompleted
-	}
-	return model.WorkflowStepExecutionRollbackStatusSkipped
+	e.Status, e.EndTime, e.Message = model.WorkflowExecutionStatusCancelled, now, shorten(c.Failure.Reason, maxMessage)
+	return tx.PutWorkflowExecution(ctx, e)
 }
 
 // note adds a line to the log of a build outside of a workflow's steps.

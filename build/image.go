@@ -4,32 +4,18 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
+	"maps"
+	"slices"
 
 	"ingot.dev/ingot/flow"
+	"ingot.dev/ingot/model"
+	"ingot.dev/ingot/workflow"
 )
-
-// The workflows of a build; the managed documents build-image and test-image.
-const (
-	workflowBuild = "build"
-	workflowTest  = "test"
-)
-
-// maxAttempts is how often a workflow is begun with a fresh instance because
-// the one before was lost: the host was restarted, or something killed it.
-const maxAttempts = 3
 
 // request is the input of the durable function.
 type request struct {
 	Image string `json:"image"` // ARN of the image build version
-}
-
-// task is the input of a step.
-type task struct {
-	Plan     plan     `json:"plan"`
-	Attempt  int      `json:"attempt"`
-	Instance launched `json:"instance"` // of this attempt
-	Output   output   `json:"output"`   // of the build workflow
+	Run   int    `json:"run"`   // from 1; one more with each retry
 }
 
 // image builds one image. It is the durable function: all it does are steps.
@@ -38,98 +24,209 @@ func (b *Builder) image(ctx flow.Context, in json.RawMessage) error {
 	if err := json.Unmarshal(in, &req); err != nil {
 		return fmt.Errorf("reading the request of a build: %w", err)
 	}
-	made, err := b.produce(ctx, req)
+	p := production{request: req}
+	err := p.run(ctx)
 	return ctx.Detached(func(ctx flow.Context) error {
-		return ctx.Step(actionFinish, "", conclude(req, made, err), nil)
+		return ctx.Step(actionFinish, "", p.conclude(err), nil)
 	})
 }
 
-// produce takes an image from PENDING to AVAILABLE. What it made so far comes
-// with an error, too.
-func (b *Builder) produce(ctx flow.Context, req request) (task, error) {
-	var t task
-	if err := ctx.Step(actionPlace, "", req, &t.Plan); err != nil {
-		return t, err
-	}
-	t, err := again(t, func(t task) (task, error) { return b.build(ctx, t) })
-	if err != nil {
-		return t, err
-	}
-	if t.Plan.Tests {
-		if err := b.test(ctx, t); err != nil {
-			return t, err
-		}
-	}
-	return t, ctx.Step(actionDistribute, "", t, nil)
+// production takes an image from PENDING to AVAILABLE. Its fields are what the
+// steps so far have made.
+type production struct {
+	request
+	placed
+	outputs   map[string]any // $.workflowOutputs
+	ami       string         // that the BUILD workflow made
+	built     bool           // the BUILD stage is over
+	documents map[string]*workflow.Document
 }
 
-// again begins a workflow with a fresh instance as long as its instance is
-// lost, and gives up after maxAttempts.
-func again(t task, workflow func(task) (task, error)) (task, error) {
-	for t.Attempt = 1; ; t.Attempt++ {
-		done, err := workflow(t)
-		if !isLost(err) || t.Attempt == maxAttempts {
-			return done, err
+func (p *production) run(ctx flow.Context) error {
+	if err := ctx.Step(actionPlace, "", p.request, &p.placed); err != nil {
+		return err
+	}
+	if err := p.open(); err != nil {
+		return err
+	}
+	for _, stage := range []func(flow.Context) error{p.build, p.test, p.distribute} {
+		if err := stage(ctx); err != nil {
+			return err
 		}
 	}
+	return nil
 }
 
-// build is the workflow build-image.
-func (b *Builder) build(ctx flow.Context, t task) (task, error) {
-	if err := ctx.Step(t.name(stepLaunchBuild), "", t, &t.Instance); err != nil {
-		return t, err
-	}
-	for _, step := range []string{stepApplyBuild, stepInventory, stepSanitize} {
-		if err := ctx.Step(t.name(step), "", t, nil); err != nil {
-			return t, err
+// open reads the documents of the plan.
+func (p *production) open() error {
+	p.outputs, p.ami, p.documents = map[string]any{}, p.Plan.Parent.ID, map[string]*workflow.Document{}
+	for _, s := range p.Plan.Workflows {
+		d, err := s.parse(p.Documents[s.Digest])
+		if err != nil {
+			return err
 		}
+		p.documents[s.Digest] = d
 	}
-	if err := ctx.Step(t.name(stepCreateImage), "", t, &t.Output); err != nil {
-		return t, err
-	}
-	return t, proceed(ctx.Step(t.name(stepTerminateBuild), "", t, nil))
+	return nil
 }
 
-// test is the workflow test-image, with the boot check beside its steps.
-func (b *Builder) test(ctx flow.Context, t task) error {
-	return ctx.Group(
-		func(ctx flow.Context) error {
-			return ctx.Step(task{Attempt: 1}.name(stepCheckBoot), "", t, nil)
-		},
-		func(ctx flow.Context) error {
-			_, err := again(t, func(t task) (task, error) { return t, b.runTests(ctx, t) })
+// build runs the BUILD workflow. Without one, the parent is what is tested and
+// distributed. Source: workflows.md §1.1.
+func (p *production) build(ctx flow.Context) error {
+	for _, s := range p.Plan.stage(model.WorkflowTypeBuild) {
+		out, err := p.workflow(ctx, s, p.outputs)
+		if err != nil {
+			return err
+		}
+		p.take(out)
+		p.ami = out.image
+	}
+	p.built = true
+	return nil
+}
+
+// test runs the groups of TEST workflows one after another. The boot check
+// goes on beside them: a container shares the host's kernel and never sees the
+// image's loader. When one fails the other is cancelled.
+func (p *production) test(ctx flow.Context) error {
+	list := p.Plan.stage(model.WorkflowTypeTest)
+	if len(list) > 0 && !p.Plan.Tests {
+		return ctx.Step(actionSkipTests, "", task{Plan: p.Plan, Run: p.Run}, nil)
+	}
+	beside := func(s scheduled) bool { return s.Beside }
+	outputs := p.outputs
+	var branches []func(flow.Context) error
+	for i := slices.IndexFunc(list, beside); i >= 0; i = -1 {
+		branches = append(branches, func(ctx flow.Context) error {
+			_, err := p.workflow(ctx, list[i], outputs)
 			return err
 		})
-}
-
-func (b *Builder) runTests(ctx flow.Context, t task) error {
-	if err := ctx.Step(t.name(stepLaunchTest), "", t, &t.Instance); err != nil {
-		return err
 	}
-	if err := ctx.Step(t.name(stepApplyTest), "", t, nil); err != nil {
-		return err
-	}
-	return proceed(ctx.Step(t.name(stepTerminateTest), "", t, nil))
-}
-
-// name is a step's name in the run: unique over the attempts.
-func (t task) name(step string) string { return step + ":" + strconv.Itoa(t.Attempt) }
-
-// proceed is onFailure: Continue. The failure is in the step's record; only
-// the end of the run itself goes on as an error.
-func proceed(err error) error {
-	var failed *flow.Error
-	if errors.As(err, &failed) {
+	groups := workflow.Groups(slices.DeleteFunc(slices.Clone(list), beside), func(s scheduled) string { return s.Group })
+	branches = append(branches, func(ctx flow.Context) error {
+		for _, group := range groups {
+			if err := p.group(ctx, group); err != nil {
+				return err
+			}
+		}
 		return nil
-	}
-	return err
+	})
+	return ctx.Group(branches...)
 }
 
-// kindLost marks the failure of a step whose instance is gone through no fault
-// of the recipe.
-const kindLost = "instanceLost"
+// group runs the workflows of one group side by side. One that fails does not
+// end the others; unless it says CONTINUE it fails the image when all have
+// ended. Source: workflows.md §9.
+func (p *production) group(ctx flow.Context, group []scheduled) error {
+	done, errs := make([]outcome, len(group)), make([]error, len(group))
+	var branches []func(flow.Context) error
+	for i, s := range group {
+		branches = append(branches, func(ctx flow.Context) error {
+			done[i], errs[i] = p.workflow(ctx, s, p.outputs)
+			if failureOf(errs[i]) != nil {
+				return nil
+			}
+			return errs[i]
+		})
+	}
+	if err := ctx.Group(branches...); err != nil {
+		return err
+	}
+	for i, s := range group {
+		if errs[i] != nil && s.OnFailure != model.OnWorkflowFailureContinue && kindOf(errs[i]) != kindNotStarted {
+			return errs[i]
+		}
+	}
+	for _, out := range done {
+		p.take(out)
+	}
+	return nil
+}
 
-func isLost(err error) bool {
-	var failed *flow.Error
-	return errors.As(err, &failed) && failed.Kind == kindLost
+// distribute runs the DISTRIBUTION workflow, or else the distribution
+// configuration. Source: workflows.md §1.1.
+func (p *production) distribute(ctx flow.Context) error {
+	t := task{Plan: p.Plan, Run: p.Run, Attempt: 1, Image: p.ami}
+	for _, s := range p.Plan.stage(model.WorkflowTypeDistribution) {
+		if err := ctx.Step(actionDeliver, "", t, &p.ami); err != nil {
+			return err
+		}
+		if _, err := p.workflow(ctx, s, p.outputs); err != nil {
+			return err
+		}
+		return ctx.Step(actionComplete, "", t, nil)
+	}
+	return ctx.Step(actionDistribute, "", t, nil)
+}
+
+// outcome is what a workflow made.
+type outcome struct {
+	outputs map[string]any
+	image   string // AMI
+}
+
+// take adds to what later workflows see. Those that run have the map from before.
+func (p *production) take(o outcome) {
+	p.outputs = maps.Clone(p.outputs)
+	maps.Copy(p.outputs, o.outputs)
+}
+
+// workflow runs a workflow, which sees the outputs of earlier ones. It is
+// begun again with fresh instances as long as they are lost, maxAttempts in all.
+func (p *production) workflow(ctx flow.Context, s scheduled, outputs map[string]any) (outcome, error) {
+	for attempt := 1; ; attempt++ {
+		w, err := p.walk(ctx, s, attempt)
+		if err != nil {
+			return outcome{}, err
+		}
+		w.values.WorkflowOutputs = outputs
+		if err = w.run(); err == nil {
+			results, err := w.values.Results(w.document)
+			return outcome{results, w.image}, err
+		}
+		if !isLost(err) || attempt == maxAttempts {
+			return outcome{}, err
+		}
+	}
+}
+
+// walk prepares an attempt at a workflow.
+func (p *production) walk(ctx flow.Context, s scheduled, attempt int) (*walk, error) {
+	d := p.documents[s.Digest]
+	parameters, err := workflow.Typed(d.Parameters, s.Parameters)
+	if err != nil {
+		return nil, fmt.Errorf("workflow %s: %w", s.ARN, err)
+	}
+	w := &walk{
+		ctx: ctx, document: d,
+		task: task{Plan: p.Plan, Workflow: s, Run: p.Run, Attempt: attempt, Image: p.ami},
+		values: workflow.Values{
+			Parameters: parameters, StepOutputs: map[string]any{}, ImageBuilder: p.Plan.variables(s.Type),
+		},
+	}
+	if !s.Clock {
+		return w, nil
+	}
+	var now string
+	err = ctx.Step(fmt.Sprintf("%s:%s/%d", actionClock, s.Key, attempt), "", nil, &now)
+	w.values.ImageBuilder["datetime"] = now
+	return w, err
+}
+
+// conclude reads the outcome off the error that ended a build.
+func (p *production) conclude(err error) conclusion {
+	c := conclusion{Image: p.Image, OK: err == nil, Built: p.built, Keep: p.Plan.KeepOnFailure}
+	failed := failureOf(err)
+	switch {
+	case err == nil:
+	case errors.Is(err, flow.ErrCancelled):
+		c.Cancelled = true
+	case failed != nil && len(failed.Detail) > 0 && failed.Kind != kindPanicked:
+		if json.Unmarshal(failed.Detail, &c.Failure) != nil {
+			c.Failure.Reason = failed.Message
+		}
+	default:
+		c.Failure.Reason = err.Error()
+	}
+	return c
 }

@@ -67,12 +67,26 @@ func (l *lab) wantSteps(arn ingot.ARN, workflow string, want model.WorkflowExecu
 
 var builtSteps = []string{
 	"LaunchBuildInstance COMPLETED", "ApplyBuildComponents COMPLETED", "InventoryCollection COMPLETED",
-	"RunSanitizeScript COMPLETED", "CreateOutputAMI COMPLETED", "TerminateBuildInstance COMPLETED",
+	"RunSanitizeScript COMPLETED", "RunSysPrepScript SKIPPED", "CreateOutputAMI COMPLETED", "TerminateBuildInstance COMPLETED",
 }
 
 var testedSteps = []string{
-	"LaunchTestInstance COMPLETED", "ApplyTestComponents COMPLETED", "TerminateTestInstance COMPLETED", "CheckBoot COMPLETED",
+	"LaunchTestInstance COMPLETED", "CollectImageScanFindings SKIPPED", "ApplyTestComponents COMPLETED", "TerminateTestInstance COMPLETED",
 }
+
+// The steps of the managed documents.
+const (
+	stepLaunchBuild    = "LaunchBuildInstance"
+	stepApplyBuild     = "ApplyBuildComponents"
+	stepInventory      = "InventoryCollection"
+	stepSanitize       = "RunSanitizeScript"
+	stepCreateImage    = "CreateOutputAMI"
+	stepTerminateBuild = "TerminateBuildInstance"
+	stepLaunchTest     = "LaunchTestInstance"
+	stepApplyTest      = "ApplyTestComponents"
+	stepTerminateTest  = "TerminateTestInstance"
+	stepCheckBoot      = "CheckBoot"
+)
 
 func TestBuild(t *testing.T) {
 	l, d := fakeLab(t)
@@ -94,8 +108,9 @@ func TestBuild(t *testing.T) {
 	image := l.build(arn)
 	l.wantStatus(image, model.ImageStatusAvailable)
 	l.wantClean(d, 1)
-	l.wantSteps(arn, workflowBuild, model.WorkflowExecutionStatusCompleted, builtSteps...)
-	l.wantSteps(arn, workflowTest, model.WorkflowExecutionStatusCompleted, testedSteps...)
+	l.wantSteps(arn, keyBuild, model.WorkflowExecutionStatusCompleted, builtSteps...)
+	l.wantSteps(arn, keyTest, model.WorkflowExecutionStatusCompleted, testedSteps...)
+	l.wantSteps(arn, keyBoot, model.WorkflowExecutionStatusCompleted, "CheckBoot COMPLETED")
 
 	if len(image.OutputResources.Amis) != 1 {
 		t.Fatalf("the image has the AMIs %v, want one", image.OutputResources.Amis)
@@ -127,7 +142,7 @@ func TestBuildWithoutComponentsSkipsThem(t *testing.T) {
 	l.wantStatus(l.build(arn), model.ImageStatusAvailable)
 	want := slices.Clone(builtSteps)
 	want[1] = "ApplyBuildComponents SKIPPED"
-	l.wantSteps(arn, workflowBuild, model.WorkflowExecutionStatusCompleted, want...)
+	l.wantSteps(arn, keyBuild, model.WorkflowExecutionStatusCompleted, want...)
 	l.wantClean(d, 1)
 }
 
@@ -200,8 +215,9 @@ func TestKillInEveryStep(t *testing.T) {
 		image := l.await(arn)
 		l.wantStatus(image, model.ImageStatusAvailable)
 		l.wantClean(d, 1)
-		l.wantSteps(arn, workflowBuild, model.WorkflowExecutionStatusCompleted, builtSteps...)
-		l.wantSteps(arn, workflowTest, model.WorkflowExecutionStatusCompleted, testedSteps...)
+		l.wantSteps(arn, keyBuild, model.WorkflowExecutionStatusCompleted, builtSteps...)
+		l.wantSteps(arn, keyTest, model.WorkflowExecutionStatusCompleted, testedSteps...)
+		l.wantSteps(arn, keyBoot, model.WorkflowExecutionStatusCompleted, "CheckBoot COMPLETED")
 		if amis, err := l.db.ListAMIs(t.Context(), arn.Scope()); err != nil || len(amis) != 2 {
 			t.Errorf("there are %d AMIs, want the base and one (%v)", len(amis), err)
 		}
@@ -229,20 +245,24 @@ func TestCancelInEveryStep(t *testing.T) {
 			return
 		}
 		l.wantStatus(image, model.ImageStatusCancelled)
-		l.wantClean(d, 0)
-		if amis, err := l.db.ListAMIs(t.Context(), arn.Scope()); err != nil || len(amis) != 1 {
-			t.Errorf("there are %d AMIs, want the base only (%v)", len(amis), err)
+		kept := 0 // of the AMI, from which a retry goes on
+		if last := slices.Index(allActions, stepTerminateBuild); slices.Index(allActions, s.action) > last || s.action == stepTerminateBuild && s.after {
+			kept = 1
+		}
+		l.wantClean(d, kept)
+		if amis, err := l.db.ListAMIs(t.Context(), arn.Scope()); err != nil || len(amis) != 1+kept {
+			t.Errorf("there are %d AMIs, want the base and %d (%v)", len(amis), kept, err)
 		}
 		if s.action == actionPlace || s.action == stepLaunchBuild && !s.after {
 			return // there is no workflow execution yet
 		}
-		if status, steps := l.workflow(arn, workflowBuild); status == model.WorkflowExecutionStatusRunning || slices.ContainsFunc(steps, isRunning) {
+		if status, steps := l.workflow(arn, keyBuild); status == model.WorkflowExecutionStatusRunning || slices.ContainsFunc(steps, hasRunning) {
 			t.Errorf("the build workflow is %s with the steps %v", status, steps)
 		}
 	})
 }
 
-func isRunning(step string) bool { return strings.Contains(step, "RUNNING") }
+func hasRunning(step string) bool { return strings.Contains(step, "RUNNING") }
 
 func TestReboot(t *testing.T) {
 	l, d := fakeLab(t)

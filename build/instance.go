@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -13,16 +14,9 @@ import (
 	"time"
 
 	"ingot.dev/ingot/compute"
-	"ingot.dev/ingot/disk"
 	"ingot.dev/ingot/guest"
+	"ingot.dev/ingot/model"
 )
-
-// launched is the output of a launch: what later steps need to find the instance.
-type launched struct {
-	InstanceID   string `json:"instanceId"`
-	InstanceType string `json:"instanceType"`
-	Kind         string `json:"kind"`
-}
 
 // Bounds on waiting for a guest. Emulated without KVM, a guest behind its own
 // firmware and loader takes about 20 s to its agent on an idle host.
@@ -37,7 +31,8 @@ const (
 // lostError means that an instance went away without the recipe's doing.
 type lostError struct {
 	reason string
-	off    bool // it powered off cleanly
+	off    bool   // it powered off cleanly
+	by     string // workflow execution that launched it
 }
 
 func (e *lostError) Error() string { return "the instance was lost: " + e.reason }
@@ -47,76 +42,26 @@ func isOff(err error) bool {
 	return errors.As(err, &lost) && lost.off
 }
 
-// launch starts the instance of this attempt on a disk of its own, trying the
-// instance types in order, and waits for its agent.
-func (w *work) launch(ctx context.Context) (any, error) {
-	w.inputs = map[string]string{"waitFor": "ssmAgent"}
-	if err := w.discard(ctx, w.Attempt-1); err != nil {
-		return nil, err
+// own finds an instance that a step of this image's build has launched. Any
+// other fails the step. Source: workflows.md §7.
+func (w *work) own(id string) (product, error) {
+	p, err := w.recall(w.Plan.Image, id)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return p, fmt.Errorf("instance %s was not launched by this image's build; name the output instanceId of a LaunchInstance step", id)
+	case err != nil:
+		return p, fmt.Errorf("reading what is known of instance %s: %w", id, err)
+	case p.Ended && w.Step.Action != "TerminateInstance":
+		return p, fmt.Errorf("instance %s was terminated by an earlier step", id)
 	}
-	inst, m, err := w.start(ctx)
-	if err != nil {
-		return nil, err
-	}
-	w.log.note("Launched instance %s as %s", inst.ID(), m)
-	w.Instance = launched{InstanceID: inst.ID(), InstanceType: m.Type, Kind: m.Kind}
-	if err := w.settle(ctx, inst); err != nil {
-		return nil, err
-	}
-	return w.Instance, nil
+	return p, nil
 }
 
-// discard removes the instance of an earlier attempt.
-func (w *work) discard(ctx context.Context, attempt int) error {
-	if attempt == 0 {
-		return nil
-	}
-	return w.destroy(ctx, instanceID(w.Plan.Image, w.step.workflow, attempt))
-}
-
-// machines are the instance types to try.
-func (w *work) machines() []machine {
-	if w.step.workflow == workflowTest {
-		return w.Plan.TestMachines
-	}
-	return w.Plan.BuildMachines
-}
-
-// start makes the disk and launches the first type that there is room for.
-func (w *work) start(ctx context.Context) (compute.Instance, machine, error) {
-	id := instanceID(w.Plan.Image, w.step.workflow, w.Attempt)
-	local, err := w.Regions.Region(w.image.Region)
-	if err != nil {
-		return nil, machine{}, err
-	}
-	overlay := w.overlay(id)
-	if err := os.MkdirAll(filepath.Dir(overlay), 0o700); err != nil {
-		return nil, machine{}, fmt.Errorf("making the disk of %s: %w", id, err)
-	}
-	source, size := w.Plan.Parent.Snapshot, w.Plan.VolumeBytes
-	if w.step.workflow == workflowTest {
-		source, size = w.Output.Snapshot, 0
-	}
-	if err := local.Disks.Overlay(ctx, disk.SnapshotID(source), overlay, size); err != nil {
-		return nil, machine{}, err
-	}
-	var refused []error
-	for _, m := range w.machines() {
-		inst, err := w.Drivers[m.Kind].Launch(ctx, w.spec(id, overlay, m))
-		if err == nil {
-			return inst, m, nil
-		}
-		w.log.note("Instance type %s cannot be launched: %s", m.Type, err)
-		refused = append(refused, fmt.Errorf("launching %s as %s: %w", id, m.Type, err))
-	}
-	return nil, machine{}, errors.Join(refused...)
-}
-
-func (w *work) spec(id, overlay string, m machine) compute.Spec {
-	purpose := "Build"
-	if w.step.workflow == workflowTest {
-		purpose = "Test"
-	}
+// spec is what to launch for the step, as a type of machine.
+func (w *work) spec(p product, m machine) compute.Spec {
+	purpose := map[model.WorkflowType]string{
+		model.WorkflowTypeBuild: "Build", model.WorkflowTypeTest: "Test", model.WorkflowTypeDistribution: "Distribution",
+	}[w.Workflow.Type]
 	tags := maps.Clone(w.Plan.InstanceTags)
 	if tags == nil {
 		tags = map[string]string{}
@@ -124,34 +69,13 @@ func (w *work) spec(id, overlay string, m machine) compute.Spec {
 	maps.Copy(tags, ownTags(w.Plan.Image))
 	tags["Name"] = purpose + " instance for " + w.Plan.Name
 	return compute.Spec{
-		ID: id, Hostname: id, Disk: overlay, Boot: compute.BootDirect,
+		ID: p.ID, Hostname: p.ID, Disk: w.overlay(p.ID), Boot: compute.BootDirect,
 		CPUs: m.CPUs, MemoryMiB: m.MemoryMiB, Tags: tags, Token: rand.Text(),
 	}
 }
 
 // overlay is the path of an instance's disk, in the folder of the instance.
 func (b *Builder) overlay(id string) string { return filepath.Join(b.Instances, id, "disk.qcow2") }
-
-// settle waits for a booted guest and prepares it as the service's user data would.
-func (w *work) settle(ctx context.Context, inst compute.Instance) error {
-	c, err := w.agent(ctx, inst)
-	if err != nil {
-		var lost *lostError
-		if errors.As(err, &lost) { // at its first boot: the image's fault
-			return fmt.Errorf("instance %s did not boot: %s", inst.ID(), lost.reason)
-		}
-		return err
-	}
-	defer c.Close()
-	w.awaitBoot(ctx, c)
-	if w.step.workflow == workflowTest {
-		return nil
-	}
-	if w.Plan.UserData != "" {
-		return w.runUserData(ctx, c)
-	}
-	return w.markCleanUp(ctx, c)
-}
 
 // awaitBoot lets the guest's services start before components need them. A
 // guest that is never quite ready is used as it is.
@@ -166,17 +90,22 @@ func (w *work) awaitBoot(ctx context.Context, c *guest.Client) {
 	w.log.note("The guest is %s", state.State)
 }
 
-// adopt returns the instance that this attempt launched.
+// adopt returns the instance that the step names.
 func (w *work) adopt(ctx context.Context) (compute.Instance, error) {
 	driver := w.Drivers[w.Instance.Kind]
 	if driver == nil {
-		return nil, fmt.Errorf("instance %s is of the kind %s, which this server does not have any more", w.Instance.InstanceID, w.Instance.Kind)
+		return nil, fmt.Errorf("instance %s is of the kind %s, which this server does not have any more", w.Instance.ID, w.Instance.Kind)
 	}
-	inst, err := driver.Adopt(ctx, w.Instance.InstanceID)
+	inst, err := driver.Adopt(ctx, w.Instance.ID)
 	if errors.Is(err, compute.ErrGone) {
-		return nil, &lostError{reason: w.Instance.InstanceID + " is gone"}
+		return nil, w.lost(w.Instance.ID + " is gone")
 	}
 	return inst, err
+}
+
+// lost is the error for the loss of the instance that the step names.
+func (w *work) lost(reason string) *lostError {
+	return &lostError{reason: reason, by: w.Instance.Execution}
 }
 
 // agent waits until the guest answers. Its end is a lost instance; silence is
@@ -200,16 +129,42 @@ func (w *work) agent(ctx context.Context, inst compute.Instance) (*guest.Client,
 	return nil, fmt.Errorf("waiting for the agent of %s: %w%s", inst.ID(), err, consoleTail(ctx, inst))
 }
 
+// connect finds the agent of the step's instance.
+func (w *work) connect(ctx context.Context) (*guest.Client, error) {
+	inst, err := w.adopt(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return w.agent(ctx, inst)
+}
+
+// orLost turns an error into the loss of the instance, if that is its cause.
+func (w *work) orLost(ctx context.Context, err error) error {
+	if !errors.Is(err, guest.ErrUnreachable) || ctx.Err() != nil {
+		return err
+	}
+	inst, gone := w.adopt(ctx)
+	if gone != nil {
+		return gone
+	}
+	if lost := w.lostBy(ctx, inst); lost != nil {
+		return lost
+	}
+	return err
+}
+
 // lostBy says how an instance ended, if it has.
 func (w *work) lostBy(ctx context.Context, inst compute.Instance) error {
 	s, err := inst.State(ctx)
 	switch {
 	case errors.Is(err, compute.ErrGone):
-		return &lostError{reason: inst.ID() + " is gone"}
+		return w.lost(inst.ID() + " is gone")
 	case err == nil && s.Phase == compute.PhaseOff:
-		return &lostError{reason: inst.ID() + " powered off", off: true}
+		lost := w.lost(inst.ID() + " powered off")
+		lost.off = true
+		return lost
 	case err == nil && s.Phase == compute.PhaseCrashed:
-		return &lostError{reason: inst.ID() + " crashed: " + s.Reason + consoleTail(ctx, inst)}
+		return w.lost(inst.ID() + " crashed: " + s.Reason + consoleTail(ctx, inst))
 	}
 	return nil
 }
@@ -241,12 +196,6 @@ func lastLines(path string, n int) ([]string, error) {
 	data, err := io.ReadAll(io.NewSectionReader(f, max(0, info.Size()-8<<10), 8<<10))
 	lines := strings.Split(strings.TrimSpace(strings.ToValidUTF8(string(data), "")), "\n")
 	return lines[max(0, len(lines)-n):], err
-}
-
-// terminate removes the instance of this attempt.
-func (w *work) terminate(ctx context.Context) (any, error) {
-	w.inputs = map[string]string{"instanceId": w.Instance.InstanceID}
-	return nil, w.destroy(ctx, w.Instance.InstanceID)
 }
 
 // destroy ends an instance of whatever kind, and its disk. One that is not

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"ingot.dev/ingot"
+	"ingot.dev/ingot/catalog"
 	"ingot.dev/ingot/compute"
 	"ingot.dev/ingot/compute/computetest"
 	"ingot.dev/ingot/compute/container"
@@ -95,6 +96,7 @@ func (l *lab) start() {
 		l.change(&c)
 	}
 	l.builder = New(c)
+	l.check(catalog.SyncWorkflows(context.Background(), l.db, labRegion, time.Now()))
 	l.check(l.engine.Open(context.Background()))
 	l.check(l.builder.Resume(context.Background()))
 }
@@ -110,10 +112,19 @@ func (h hooked) Action(name string, do flow.Action) {
 		h.lab.acting.Add(1)
 		defer h.lab.acting.Done()
 		if h.lab.hook != nil {
-			return h.lab.hook(name, do)(ctx, in) // do itself is shared by all runs
+			return h.lab.hook(stepOf(name, in), do)(ctx, in) // do itself is shared by all runs
 		}
 		return do(ctx, in)
 	})
+}
+
+// stepOf is the name of the step that an action works for, or the action's own.
+func stepOf(action string, in json.RawMessage) string {
+	var t task
+	if err := json.Unmarshal(in, &t); err == nil && t.Step.Name != "" {
+		return t.Step.Name
+	}
+	return action
 }
 
 // stop is the orderly end of a server.
@@ -241,7 +252,7 @@ func (l *lab) wantStatus(image *model.Image, want model.ImageStatus) {
 // workflow lists the steps of a workflow execution as "name STATUS rollback".
 func (l *lab) workflow(arn ingot.ARN, workflow string) (status model.WorkflowExecutionStatus, steps []string) {
 	l.Helper()
-	w, err := l.db.WorkflowExecution(l.Context(), executionID(arn.String(), workflow))
+	w, err := l.db.WorkflowExecution(l.Context(), executionID(arn.String(), workflow, 1))
 	l.check(err)
 	list, _, err := l.db.StepExecutions(l.Context(), w.WorkflowExecutionId, "", maxSteps)
 	l.check(err)

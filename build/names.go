@@ -13,8 +13,9 @@ import (
 	"ingot.dev/ingot/region"
 )
 
-// Whatever a build makes is named after the image and the step that makes it,
-// so that a step that runs again finds what it made before.
+// Whatever a build makes is named after the image, the workflow execution and
+// the step that makes it, so that a step that runs again finds what it made
+// before.
 
 // ID is the name of an image's folder below Config.Dir: readable, and unique
 // among all accounts and regions.
@@ -34,42 +35,32 @@ func derived(parts ...string) string {
 	return uuid.NewSHA1(ids, []byte(key)).String()
 }
 
-func executionID(image, workflow string) string { return "wf-" + derived(image, workflow) }
-
-func stepID(image, workflow, step string) string { return "step-" + derived(image, workflow, step) }
-
-// runID is the id of one run of the component executor: a UUID, as its
-// folder's name has to hold.
-func runID(image, workflow string, attempt int) string {
-	return derived(image, workflow, "run", strconv.Itoa(attempt))
+// executionID names the execution of a workflow of an image. key tells the
+// workflows of one image apart, run its retries, from 1.
+func executionID(image, key string, run int) string {
+	return "wf-" + derived(image, key, strconv.Itoa(run))
 }
 
-func instanceID(image, workflow string, attempt int) string {
-	return region.InstanceID(image, workflow, strconv.Itoa(attempt))
+func stepID(execution, step string) string { return "step-" + derived(execution, step) }
+
+// execution is the id of the workflow execution that a task belongs to.
+func (t task) execution() string { return executionID(t.Plan.Image, t.Workflow.Key, t.Run) }
+
+func (t task) stepID() string { return stepID(t.execution(), t.Step.Name) }
+
+// key is unique among the attempts of all steps of a run.
+func (t task) key() string {
+	return fmt.Sprintf("%s/%s/%d.%d", t.Workflow.Key, t.Step.Name, t.Attempt, t.Step.Attempt)
 }
 
-func bootCheckID(image string, attempt int) string {
-	return region.InstanceID(image, "boot", strconv.Itoa(attempt))
-}
+// commandID is the id of what an attempt of a step runs in its instance: a
+// UUID, as the name of a component run's folder has to be.
+func (t task) commandID() string { return derived(t.execution(), t.key()) }
 
-func snapshotID(image string, attempt int) disk.SnapshotID {
-	return region.SnapshotID(image, "output", strconv.Itoa(attempt))
-}
+func (t task) instanceID() string { return region.InstanceID(t.execution(), t.key()) }
 
-// instancesOf lists the id of every instance that a build of the image may have.
-func instancesOf(image string) []string {
-	var all []string
-	for attempt := 1; attempt <= maxAttempts; attempt++ {
-		all = append(all, instanceID(image, workflowBuild, attempt), instanceID(image, workflowTest, attempt), bootCheckID(image, attempt))
-	}
-	return all
-}
-
-// snapshotsOf lists the id of every snapshot that a build of the image may make.
-func snapshotsOf(image string) []disk.SnapshotID {
-	var all []disk.SnapshotID
-	for attempt := 1; attempt <= maxAttempts; attempt++ {
-		all = append(all, snapshotID(image, attempt))
-	}
-	return all
+// snapshotID does not depend on the attempt of the step: its retry finds what
+// the one before has made.
+func (t task) snapshotID() disk.SnapshotID {
+	return region.SnapshotID(t.execution(), t.Step.Name, strconv.Itoa(t.Attempt))
 }

@@ -40,8 +40,10 @@ type plan struct {
 	KeepOnFailure bool              `json:"keepOnFailure,omitempty"`
 	LogPrefix     string            `json:"logPrefix,omitempty"` // of the keys of component logs
 
-	Tests bool     `json:"tests"`
-	AMI   delivery `json:"ami"`
+	Workflows []scheduled    `json:"workflows"`
+	Variables map[string]any `json:"variables"` // $.imagebuilder, names in lower case
+	Tests     bool           `json:"tests"`
+	AMI       delivery       `json:"ami"`
 	// CacheKeys names the disk after each component, by parent snapshot, kind of
 	// instance, and digest and parameters of all components so far.
 	CacheKeys []string `json:"cacheKeys"`
@@ -62,56 +64,66 @@ func (c component) has(phases ...string) bool {
 	return slices.ContainsFunc(c.Phases, func(p string) bool { return slices.Contains(phases, p) })
 }
 
+// placed is the output of the first step: the plan, and the texts of its
+// workflow documents by digest.
+type placed struct {
+	Plan      plan              `json:"plan"`
+	Documents map[string]string `json:"documents"`
+}
+
 // place waits for the build's turn and makes its plan.
-func (b *Builder) place(ctx context.Context, req request) (plan, error) {
+func (b *Builder) place(ctx context.Context, req request) (placed, error) {
 	if err := b.slots.take(ctx, req.Image); err != nil {
-		return plan{}, err
+		return placed{}, err
 	}
-	p, err := b.plan(ctx, req)
+	p := placed{Documents: map[string]string{}}
+	err := b.plan(ctx, req, &p)
 	return p, atStage(err, &model.FailureContext{ImageStatus: model.ImageStatusCreating})
 }
 
 // plan resolves what the image's copies of its recipe and configurations name.
-func (b *Builder) plan(ctx context.Context, req request) (plan, error) {
+func (b *Builder) plan(ctx context.Context, req request, out *placed) error {
 	arn, err := ingot.ParseARN(req.Image)
 	if err != nil {
-		return plan{}, err
+		return err
 	}
 	image, err := b.advance(ctx, arn, model.ImageStatusCreating, nil)
 	if err != nil {
-		return plan{}, err
+		return err
 	}
 	if err := checkBuildable(image); err != nil {
-		return plan{}, err
+		return err
 	}
-	p := plan{
-		Image: req.Image, Name: image.Name, Pipeline: image.SourcePipelineArn,
-		Started: started(image, b.Now()),
-		Tests:   testsEnabled(image),
-	}
+	p := &out.Plan
+	p.Image, p.Name, p.Pipeline = req.Image, image.Name, image.SourcePipelineArn
+	p.Started, p.Tests = started(image, b.Now()), testsEnabled(image)
 	recipe := image.ImageRecipe
 	parent, ami, err := b.parent(ctx, arn, recipe.ParentImage)
 	if err != nil {
-		return plan{}, fmt.Errorf("resolving the parent image %s: %w", recipe.ParentImage, err)
+		return fmt.Errorf("resolving the parent image %s: %w", recipe.ParentImage, err)
 	}
 	p.Parent = ami
 	if p.Components, p.Executed, err = b.components(ctx, arn.Account, recipe); err != nil {
-		return plan{}, err
+		return err
 	}
-	if err := b.saveDependencies(ctx, arn, p, recipe.Arn, parent); err != nil {
-		return plan{}, err
+	if err := b.saveDependencies(ctx, arn, *p, recipe.Arn, parent); err != nil {
+		return err
 	}
 	if err := p.equip(recipe); err != nil {
-		return plan{}, err
+		return err
 	}
-	if err := b.provide(ctx, &p, image.InfrastructureConfiguration); err != nil {
-		return plan{}, err
+	if err := b.provide(ctx, p, image.InfrastructureConfiguration); err != nil {
+		return err
 	}
-	if p.AMI, err = deliver(arn, image, p.Started); err != nil {
-		return plan{}, err
+	if p.AMI, err = expand(arn, image, p.Started); err != nil {
+		return err
 	}
-	p.CacheKeys = cacheKeys(p)
-	return p, b.writePlan(p)
+	if err := b.schedule(ctx, arn, image, out); err != nil {
+		return err
+	}
+	p.Variables = variables(arn, image, *p)
+	p.CacheKeys = cacheKeys(*p)
+	return b.writePlan(*p)
 }
 
 // started is the time that names of outputs carry: of the request, not of the
@@ -139,19 +151,8 @@ func checkBuildable(image *model.Image) error {
 	case image.ImageRecipe.Platform == model.PlatformWindows, image.Platform == model.PlatformWindows:
 		return ingot.Errorf(ingot.CodeNotImplemented, "this server cannot build Windows images yet")
 	}
-	for _, w := range image.Workflows {
-		arn, err := ingot.ParseARN(w.WorkflowArn)
-		if err != nil {
-			return err
-		}
-		if !arn.IsManaged() || !managedWorkflows[arn.Name] {
-			return ingot.Errorf(ingot.CodeNotImplemented, "this server cannot run the workflow %s yet; leave workflows out, or name build-image and test-image", w.WorkflowArn)
-		}
-	}
 	return nil
 }
-
-var managedWorkflows = map[string]bool{"build-image": true, "test-image": true}
 
 // parent resolves the parentImage of an image's recipe. It is an AMI, or an
 // image, whose ARN comes with its AMI.

@@ -3,19 +3,21 @@ package build
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"ingot.dev/ingot"
+	"ingot.dev/ingot/flow"
 	"ingot.dev/ingot/model"
 )
 
-// What the API shows of a running build: a workflow execution per stage and a
-// step execution per step. Source: workflows.md §8, §10.
+// What the API shows of a running build: an execution for each workflow, and
+// in it an execution for each step. Source: workflows.md §5, §10.
 
-// maxSteps bounds a page that holds all steps of an execution; a managed
-// workflow has ten at most.
+// maxSteps bounds a page that holds all steps of an execution, which has 15 at
+// most. Source: workflows.md §2.3.
 const maxSteps = 25
 
 // maxMessage is the length of a step's message in characters. Source: workflows.md §5.1.
@@ -23,138 +25,145 @@ const maxMessage = 500
 
 func timestamp(t time.Time) string { return model.DateTime(t) }
 
-// workflowARN names the managed workflow that a stage runs. Source: workflows.md §8.
-func workflowARN(image ingot.ARN, workflow string) string {
-	return ingot.ARN{
-		Partition: image.Partition, Region: image.Region, Account: ingot.ManagedAccount, Kind: ingot.KindWorkflow,
-		WorkflowType: workflow, Name: workflow + "-image", Version: ingot.NewVersion(1, 0, 0), Build: 1,
-	}.String()
-}
-
-// progress writes the records of one step.
-type progress struct {
-	b     *Builder
-	image ingot.ARN
-	spec  step
-}
-
-func (p progress) execution() string { return executionID(p.image.String(), p.spec.workflow) }
-func (p progress) id() string        { return stepID(p.image.String(), p.spec.workflow, p.spec.name) }
-
 // begin shows the step as running. The first step of a workflow makes the
-// workflow's records and moves the image to its stage.
-func (p progress) begin(ctx context.Context, attempt int) error {
-	err := p.b.Records.Write(ctx, func(tx ingot.Tx) error {
-		if err := p.open(ctx, tx); err != nil {
-			return err
-		}
-		s, err := tx.StepExecution(ctx, p.id())
-		if err != nil {
-			return err
-		}
-		if s.Status != model.WorkflowStepExecutionStatusRunning || *s.AttemptNumber != attempt {
-			s.StartTime = timestamp(p.b.Now())
-		}
-		s.Status, s.EndTime, s.Message, s.Outputs = model.WorkflowStepExecutionStatusRunning, "", "", ""
-		s.AttemptNumber = &attempt
-		return tx.PutStepExecution(ctx, s)
-	})
+// workflow's records, moves the image to its stage, and waits while its group
+// is full.
+func (w *work) begin(ctx context.Context) error {
+	inputs, err := encode(w.Step.Inputs)
 	if err != nil {
-		return fmt.Errorf("recording the start of step %s: %w", p.spec.name, err)
+		return err
+	}
+	for {
+		changed := w.changes.wait() // before looking: a change in between wakes us
+		err := w.Records.Write(ctx, func(tx ingot.Tx) error { return w.beginIn(ctx, tx, inputs) })
+		if !errors.Is(err, errGroupFull) {
+			return w.notBegun(err)
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+func (w *work) notBegun(err error) error {
+	if errors.Is(err, errGroupOver) {
+		return &flow.Error{Kind: kindNotStarted, Message: errGroupOver.Error()}
+	}
+	if err != nil {
+		return fmt.Errorf("recording the start of step %s: %w", w.Step.Name, err)
 	}
 	return nil
 }
 
-// open makes the records of the workflow unless they are there.
-func (p progress) open(ctx context.Context, tx ingot.Tx) error {
-	_, err := tx.WorkflowExecution(ctx, p.execution())
-	if ingot.ErrorCode(err) != ingot.CodeNotFound {
+func (w *work) beginIn(ctx context.Context, tx ingot.Tx, inputs string) error {
+	if err := w.openWorkflow(ctx, tx); err != nil {
 		return err
 	}
-	if _, err := p.b.advanceIn(ctx, tx, p.image, stageOf[p.spec.workflow], nil); err != nil {
+	s, err := tx.StepExecution(ctx, w.stepID())
+	if err != nil {
 		return err
 	}
-	specs := stepsOf(p.spec.workflow)
-	var w ingot.WorkflowExecution
-	w.WorkflowExecutionId, w.ImageBuildVersionArn = p.execution(), p.image.String()
-	w.WorkflowBuildVersionArn = workflowARN(p.image, p.spec.workflow)
-	w.Type = typeOf[p.spec.workflow]
-	w.Status, w.StartTime = model.WorkflowExecutionStatusRunning, timestamp(p.b.Now())
-	w.TotalStepCount, w.TotalStepsSucceeded, w.TotalStepsFailed, w.TotalStepsSkipped = new(len(specs)), new(0), new(0), new(0)
-	if err := tx.PutWorkflowExecution(ctx, w); err != nil {
+	if s.Status != model.WorkflowStepExecutionStatusRunning {
+		s.StartTime = timestamp(w.Now())
+	}
+	s.Status, s.EndTime, s.Message, s.Outputs = model.WorkflowStepExecutionStatusRunning, "", "", ""
+	s.Inputs, s.AttemptNumber = inputs, &w.Step.Attempt
+	return tx.PutStepExecution(ctx, s)
+}
+
+// openWorkflow makes the records of the workflow unless they are there. When
+// it begins again, its steps are PENDING again.
+func (w *work) openWorkflow(ctx context.Context, tx ingot.Tx) error {
+	e, err := tx.WorkflowExecution(ctx, w.execution())
+	switch {
+	case ingot.ErrorCode(err) == ingot.CodeNotFound:
+		if err := w.checkGroup(ctx, tx); err != nil {
+			return err
+		}
+		if _, err := w.advanceIn(ctx, tx, w.image, stageOf[w.Workflow.Type], nil); err != nil {
+			return err
+		}
+		e.WorkflowExecutionId, e.ImageBuildVersionArn = w.execution(), w.Plan.Image
+		e.WorkflowBuildVersionArn, e.Type = w.Workflow.ARN, w.Workflow.Type
+		e.ParallelGroup, e.StartTime = w.Workflow.Group, timestamp(w.Now())
+	case err != nil, e.Attempt == w.Attempt:
 		return err
 	}
-	for i, spec := range specs {
-		if err := tx.PutStepExecution(ctx, p.pending(spec, i)); err != nil {
+	e.Attempt, e.Status, e.Message = w.Attempt, model.WorkflowExecutionStatusRunning, ""
+	e.TotalStepCount = new(len(w.Workflow.Steps))
+	e.TotalStepsSucceeded, e.TotalStepsFailed, e.TotalStepsSkipped = new(0), new(0), new(0)
+	if err := tx.PutWorkflowExecution(ctx, e); err != nil {
+		return err
+	}
+	for i, o := range w.Workflow.Steps {
+		if err := tx.PutStepExecution(ctx, w.pending(o, i)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-var (
-	stageOf = map[string]model.ImageStatus{workflowBuild: model.ImageStatusBuilding, workflowTest: model.ImageStatusTesting}
-	typeOf  = map[string]model.WorkflowType{workflowBuild: model.WorkflowTypeBuild, workflowTest: model.WorkflowTypeTest}
-)
-
-func (p progress) pending(spec step, order int) ingot.StepExecution {
-	s := ingot.StepExecution{Order: order, AttemptNumber: new(1), MaxAttempts: new(maxAttempts)}
-	s.StepExecutionId = stepID(p.image.String(), spec.workflow, spec.name)
-	s.WorkflowExecutionId, s.ImageBuildVersionArn = p.execution(), p.image.String()
-	s.WorkflowBuildVersionArn = workflowARN(p.image, spec.workflow)
-	s.Name, s.Action, s.Description = spec.name, spec.action, spec.description
-	s.OnFailure = "Abort"
-	if spec.proceed {
-		s.OnFailure = "Continue"
-	}
-	s.TimeoutSeconds = new(int(spec.timeout / time.Second))
+func (t task) pending(o outline, order int) ingot.StepExecution {
+	s := ingot.StepExecution{Order: order, AttemptNumber: new(1), MaxAttempts: new(o.MaxAttempts)}
+	s.StepExecutionId = stepID(t.execution(), o.Name)
+	s.WorkflowExecutionId, s.ImageBuildVersionArn = t.execution(), t.Plan.Image
+	s.WorkflowBuildVersionArn = t.Workflow.ARN
+	s.Name, s.Action, s.Description, s.OnFailure = o.Name, o.Action, o.Description, o.OnFailure
+	s.TimeoutSeconds = new(int(o.Limit / time.Second))
 	s.Status = model.WorkflowStepExecutionStatusPending
 	return s
 }
 
-// ended is how a step ended.
+// ended is how a step, or an attempt of one, ended.
 type ended struct {
-	status          model.WorkflowStepExecutionStatus
-	message         string
-	inputs, outputs any
+	status  model.WorkflowStepExecutionStatus
+	message string
+	outputs map[string]any
 }
 
 // end shows how the step ended, and counts it. The last step to end well ends
 // the workflow.
-func (p progress) end(ctx context.Context, e ended) error {
-	inputs, err := encode(e.inputs)
-	if err != nil {
-		return err
+func (w *work) end(ctx context.Context, e ended) error {
+	outputs := ""
+	if len(e.outputs) > 0 {
+		var err error
+		if outputs, err = encode(e.outputs); err != nil {
+			return err
+		}
 	}
-	outputs, err := encode(e.outputs)
-	if err != nil {
-		return err
-	}
-	err = p.b.Records.Write(ctx, func(tx ingot.Tx) error {
-		s, err := tx.StepExecution(ctx, p.id())
+	err := w.Records.Write(ctx, func(tx ingot.Tx) error {
+		s, err := tx.StepExecution(ctx, w.stepID())
 		if err != nil {
 			return err
 		}
-		s.Status, s.Message, s.Inputs, s.Outputs = e.status, shorten(e.message, maxMessage), inputs, outputs
-		s.EndTime = timestamp(p.b.Now())
+		s.Status, s.Message, s.Outputs = e.status, shorten(e.message, maxMessage), outputs
+		if e.status != model.WorkflowStepExecutionStatusRunning {
+			s.EndTime = timestamp(w.Now())
+		}
+		if e.status == model.WorkflowStepExecutionStatusSkipped {
+			s.StartTime = s.EndTime
+		}
 		if err := tx.PutStepExecution(ctx, s); err != nil {
 			return err
 		}
-		return p.count(ctx, tx)
+		return w.count(ctx, tx)
 	})
 	if err != nil {
-		return fmt.Errorf("recording the end of step %s: %w", p.spec.name, err)
+		return fmt.Errorf("recording the end of step %s: %w", w.Step.Name, err)
 	}
+	w.changes.tell()
 	return nil
 }
 
 // count brings the workflow's counters up to date with its steps.
-func (p progress) count(ctx context.Context, tx ingot.Tx) error {
-	w, err := tx.WorkflowExecution(ctx, p.execution())
+func (w *work) count(ctx context.Context, tx ingot.Tx) error {
+	e, err := tx.WorkflowExecution(ctx, w.execution())
 	if err != nil {
 		return err
 	}
-	steps, _, err := tx.StepExecutions(ctx, p.execution(), "", maxSteps)
+	steps, _, err := tx.StepExecutions(ctx, w.execution(), "", maxSteps)
 	if err != nil {
 		return err
 	}
@@ -164,21 +173,18 @@ func (p progress) count(ctx context.Context, tx ingot.Tx) error {
 		n[s.Status]++
 		aborted = aborted || s.Status == model.WorkflowStepExecutionStatusFailed && s.OnFailure == "Abort"
 	}
-	w.TotalStepsSucceeded = new(n[model.WorkflowStepExecutionStatusCompleted])
-	w.TotalStepsFailed = new(n[model.WorkflowStepExecutionStatusFailed])
-	w.TotalStepsSkipped = new(n[model.WorkflowStepExecutionStatusSkipped])
-	over := *w.TotalStepsSucceeded + *w.TotalStepsFailed + *w.TotalStepsSkipped
+	e.TotalStepsSucceeded = new(n[model.WorkflowStepExecutionStatusCompleted])
+	e.TotalStepsFailed = new(n[model.WorkflowStepExecutionStatusFailed])
+	e.TotalStepsSkipped = new(n[model.WorkflowStepExecutionStatusSkipped])
+	over := *e.TotalStepsSucceeded + *e.TotalStepsFailed + *e.TotalStepsSkipped
 	if over == len(steps) && !aborted {
-		w.Status, w.EndTime = model.WorkflowExecutionStatusCompleted, timestamp(p.b.Now())
+		e.Status, e.EndTime = model.WorkflowExecutionStatusCompleted, timestamp(w.Now())
 	}
-	return tx.PutWorkflowExecution(ctx, w)
+	return tx.PutWorkflowExecution(ctx, e)
 }
 
-// encode is JSON as the string that the API shows; nil is no string.
+// encode is JSON as the string that the API shows.
 func encode(v any) (string, error) {
-	if v == nil {
-		return "", nil
-	}
 	data, err := json.Marshal(v)
 	if err != nil {
 		return "", fmt.Errorf("encoding the inputs or outputs of a step: %w", err)
@@ -193,4 +199,21 @@ func shorten(text string, limit int) string {
 		return text
 	}
 	return string(slices.Concat(runes[:limit-1], []rune{'…'}))
+}
+
+// executions lists all workflow executions of an image, newest first.
+func executions(ctx context.Context, r ingot.ExecutionReader, image ingot.ARN) (all []ingot.WorkflowExecution, err error) {
+	for after, more := "", true; more; more = after != "" {
+		var list []ingot.WorkflowExecution
+		if list, after, err = r.WorkflowExecutions(ctx, image, after, maxSteps); err != nil {
+			return nil, err
+		}
+		all = append(all, list...)
+	}
+	return all, nil
+}
+
+// isRunning reports whether an execution has begun and not ended.
+func isRunning(e ingot.WorkflowExecution) bool {
+	return e.Status == model.WorkflowExecutionStatusRunning || e.Status == model.WorkflowExecutionStatusRollbackInProgress
 }

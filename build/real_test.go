@@ -129,7 +129,8 @@ func TestRealInterruptedBuild(t *testing.T) {
 	if err != nil || len(logs) != 2 {
 		t.Errorf("the runner's logs are %v (%v), want those of build and test", logs, err)
 	}
-	l.wantSteps(arn, workflowTest, model.WorkflowExecutionStatusCompleted, append(testedSteps[:3:3], "CheckBoot SKIPPED")...)
+	l.wantSteps(arn, keyTest, model.WorkflowExecutionStatusCompleted, testedSteps...)
+	l.wantSteps(arn, keyBoot, model.WorkflowExecutionStatusCompleted, "CheckBoot SKIPPED")
 }
 
 // awaitLine waits until a build has logged a line with a text.

@@ -16,8 +16,8 @@ import (
 // keptFile names the instances that a failed build left running.
 const keptFile = "kept.json"
 
-func (b *Builder) keep(image, id string) error {
-	data, err := json.Marshal([]string{id})
+func (b *Builder) keep(image string, ids []string) error {
+	data, err := json.Marshal(ids)
 	if err != nil {
 		return err
 	}
@@ -77,11 +77,28 @@ func (b *Builder) InstancesInUse(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	images, err := b.open(ctx)
-	for _, image := range images {
-		ids = append(ids, instancesOf(image.ARN.String())...)
+	list, err := b.inProgress(ctx, isInstance)
+	for _, p := range list {
+		ids = append(ids, p.ID)
 	}
 	return ids, err
+}
+
+// inProgress lists the products of images that are being made.
+func (b *Builder) inProgress(ctx context.Context, prefix string) ([]product, error) {
+	images, err := b.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var all []product
+	for _, image := range images {
+		list, err := b.products(image.ARN.String(), prefix)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, list...)
+	}
+	return all, nil
 }
 
 // Sweep removes the instances, disks and snapshots that nothing needs: no
@@ -136,9 +153,9 @@ func (b *Builder) sweepSnapshots(ctx context.Context) error {
 		}
 		swept, err := local.Sweep(ctx, func(ctx context.Context) ([]disk.SnapshotID, error) {
 			var keep []disk.SnapshotID
-			images, err := b.open(ctx)
-			for _, image := range images {
-				keep = append(keep, snapshotsOf(image.ARN.String())...)
+			list, err := b.inProgress(ctx, isSnapshot)
+			for _, p := range list {
+				keep = append(keep, disk.SnapshotID(p.ID))
 			}
 			return keep, err
 		})

@@ -61,7 +61,7 @@ func loadWorkflow(file string, t model.WorkflowType) (Workflow, error) {
 	if err != nil {
 		return Workflow{}, fmt.Errorf("reading the catalogue: %w", err)
 	}
-	document, findings := workflow.Check(data, t)
+	document, findings := workflow.CheckManaged(data, t)
 	if err := findings.Err(); err != nil {
 		return Workflow{}, fmt.Errorf("reading %s: %w", file, err)
 	}

@@ -50,6 +50,7 @@ func TestWorkflows(t *testing.T) {
 		"TEST/test-container": {
 			"CollectImageScanFindings CollectImageScanFindings Continue if", "ApplyTestComponents ExecuteComponents Abort",
 		},
+		"TEST/boot-image": {"CheckBoot CheckBoot Abort"},
 		"DISTRIBUTION/distribute-image": {
 			"DistributeImage DistributeImage Abort", "ModifyImageAttributes ModifyImageAttributes Abort",
 			"ApplyImageConfigurations ApplyImageConfigurations Abort",

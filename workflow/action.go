@@ -16,6 +16,7 @@ type Action struct {
 	Maximum time.Duration        // of the timeout
 	// Rollback says whether there is something to undo when a later step fails.
 	Rollback bool
+	Managed  bool // for the documents of the catalogue only
 	Inputs   []Input
 	Outputs  []ActionOutput
 }
@@ -78,7 +79,8 @@ var onInstance = []Input{{Name: "instanceId", Kind: String, Required: true, Patt
 // commandOutputs are those of a command that ran on an instance.
 var commandOutputs = []ActionOutput{{"runCommandId", String}, {"status", String}, {"output", String}}
 
-// actions are all step actions. Source: workflows.md §6, §7.
+// actions are all step actions. CheckBoot is our own: what tests in a container
+// cannot show. Source: workflows.md §6, §7.
 var actions = []*Action{
 	{
 		Name: "LaunchInstance", Types: everyType, Timeout: 75 * time.Minute, Maximum: 720 * time.Minute, Rollback: true,
@@ -158,6 +160,10 @@ var actions = []*Action{
 		Name: "TerminateInstance", Types: everyType, Timeout: 30 * time.Minute, Maximum: 720 * time.Minute,
 		Inputs: []Input{onInstance[0], {Name: "waitForTermination", Kind: Boolean, Default: "false"}},
 	},
+	{
+		Name: "CheckBoot", Types: onlyTest, Timeout: 60 * time.Minute, Maximum: 60 * time.Minute, Managed: true,
+		Outputs: []ActionOutput{{"booted", Boolean}},
+	},
 	distributeImage,
 	modifyImageAttributes,
 	applyImageConfigurations,
@@ -181,11 +187,11 @@ func FindAction(name string) *Action {
 	return nil
 }
 
-// actionNames are the names of the actions of a workflow type.
+// actionNames are the names of the actions that users may have in a workflow type.
 func actionNames(t model.WorkflowType) []string {
 	var names []string
 	for _, a := range actions {
-		if slices.Contains(a.Types, t) {
+		if slices.Contains(a.Types, t) && !a.Managed {
 			names = append(names, a.Name)
 		}
 	}

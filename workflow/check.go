@@ -23,11 +23,20 @@ const (
 // Check parses a document of a workflow of the type and reports everything
 // that is wrong with it. The Document is nil when Findings.Err is not.
 func Check(data []byte, t model.WorkflowType) (*Document, yamldoc.Findings) {
+	return check(data, checker{workflowType: t})
+}
+
+// CheckManaged is Check for the documents of the catalogue.
+func CheckManaged(data []byte, t model.WorkflowType) (*Document, yamldoc.Findings) {
+	return check(data, checker{workflowType: t, managed: true})
+}
+
+func check(data []byte, c checker) (*Document, yamldoc.Findings) {
 	root, findings := yamldoc.Parse(data, maxDocument)
 	if root == nil {
 		return nil, findings
 	}
-	c := checker{workflowType: t, document: &Document{}}
+	c.document = &Document{}
 	c.Findings = findings
 	if expandedSize(root) > maxDocument {
 		c.Errorf(root, "Aliases and merges expand the document to more than %d bytes", maxDocument)
@@ -61,6 +70,7 @@ func expandedSize(n *yamldoc.Node) int {
 type checker struct {
 	yamldoc.Checker
 	workflowType model.WorkflowType
+	managed      bool // a document of the catalogue
 	document     *Document
 }
 

@@ -103,7 +103,8 @@ func (c stepChecker) action() {
 	allowed := actionNames(c.workflowType)
 	a := FindAction(n.Text)
 	switch {
-	case a == nil:
+	case a == nil, a.Managed && !c.managed:
+		a = nil
 		c.Errorf(n, "Unknown action '%s' in %s%s", n.Text, c.where(), yamldoc.DidYouMean(n.Text, allowed))
 	case !slices.Contains(a.Types, c.workflowType):
 		c.Errorf(n, "The action %s of %s is not for a %s workflow; it is for %s", a.Name, c.where(), c.workflowType, join(a.Types))

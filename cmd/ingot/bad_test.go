@@ -284,6 +284,9 @@ func testBadComponents(p *process) {
 				t.Errorf("%s is %s, want FAILED", images[i], got.State.Status)
 			}
 			wantAll(t, got.State.Reason, c.want)
+			if c.tests { // its AMI is there for a retry
+				p.deleteAMI(images[i])
+			}
 		})
 	}
 	p.t = parent

@@ -201,6 +201,18 @@ func (p *process) await(image string) *model.Image {
 	return got
 }
 
+// deleteAMI removes the one AMI of an image.
+func (p *process) deleteAMI(image string) {
+	p.t.Helper()
+	ids := p.amisOf(image)
+	if len(ids) != 1 {
+		p.t.Fatalf("%s has the AMIs %v, want one", image, ids)
+	}
+	if _, err := admin.Call[admin.ImageName, admin.None](p.t.Context(), p.Admin, "image/remove", admin.ImageName{Image: ids[0]}, nil); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
 func (p *process) amisOf(image string) (ids []string) {
 	p.t.Helper()
 	all, err := admin.Call[admin.None, []admin.Image](p.t.Context(), p.Admin, "image/list", admin.None{}, nil)
