@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"ingot.dev/ingot/model"
@@ -14,6 +15,8 @@ const (
 	// FilterCancel finds the images that are to be cancelled: the mark outlives a
 	// server that was killed before the build heard of it.
 	FilterCancel = "cancelRequested"
+	// attributeRun counts the runs of an image's build: the first, and its retries.
+	attributeRun = "run"
 	// FilterOSVersion is the filter osVersion of images.
 	FilterOSVersion = "osVersion"
 )
@@ -22,6 +25,17 @@ const (
 var ImagePending = []string{
 	string(model.ImageStatusPending), string(model.ImageStatusCreating), string(model.ImageStatusBuilding),
 	string(model.ImageStatusTesting), string(model.ImageStatusDistributing), string(model.ImageStatusIntegrating),
+}
+
+// ImageRun is the number of the run that makes an image, from 1; each
+// RetryImage makes another one.
+func ImageRun(r Record) int {
+	for _, text := range r.Attributes[attributeRun] {
+		if n, err := strconv.Atoi(text); err == nil {
+			return n
+		}
+	}
+	return 1
 }
 
 // IsImagePending reports whether an image in the status is still being made.

@@ -71,6 +71,7 @@ type Config struct {
 type Builder interface {
 	StartImage(ctx context.Context, image ingot.ARN) error
 	CancelImage(ctx context.Context, image ingot.ARN) error
+	AnswerStep(ctx context.Context, step ingot.StepExecution) error
 }
 
 // Scheduler runs pipelines by themselves. Changed is called after a pipeline was

@@ -31,6 +31,10 @@ func (b *fakeBuilder) StartImage(_ context.Context, image ingot.ARN) error {
 	return b.ask("start " + image.String())
 }
 
+func (b *fakeBuilder) AnswerStep(_ context.Context, s ingot.StepExecution) error {
+	return b.ask("answer " + s.StepExecutionId)
+}
+
 func (b *fakeBuilder) CancelImage(_ context.Context, image ingot.ARN) error {
 	return b.ask("cancel " + image.String())
 }

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"log/slog"
 
 	"ingot.dev/ingot"
 	"ingot.dev/ingot/model"
@@ -99,21 +100,41 @@ func (s *Server) listWorkflowStepExecutions(ctx context.Context, in *model.ListW
 	return out, nil
 }
 
-// listWaitingWorkflowSteps has nothing to list: only WaitForAction waits, and
-// no workflow that is run here has such a step.
-func (s *Server) listWaitingWorkflowSteps(context.Context, *model.ListWaitingWorkflowStepsRequest) (*model.ListWaitingWorkflowStepsResponse, error) {
-	return &model.ListWaitingWorkflowStepsResponse{}, nil
-}
-
-// sendWorkflowStepAction says why a step cannot take an action. None of them
-// can: see listWaitingWorkflowSteps. Source: api.md §3.10.
-func (s *Server) sendWorkflowStepAction(ctx context.Context, tx ingot.Tx, in *model.SendWorkflowStepActionRequest) (*model.SendWorkflowStepActionResponse, error) {
-	step, err := stepExecution(ctx, tx, in.StepExecutionId)
+func (s *Server) listWaitingWorkflowSteps(ctx context.Context, in *model.ListWaitingWorkflowStepsRequest) (*model.ListWaitingWorkflowStepsResponse, error) {
+	list, next, err := s.Store.WaitingSteps(ctx, newARN(ctx, ingot.KindImage, "", ingot.Version{}).Scope(), in.NextToken, pageSize(in.MaxResults))
 	if err != nil {
 		return nil, err
 	}
-	if step.ImageBuildVersionArn != in.ImageBuildVersionArn {
-		return nil, ingot.InvalidField("imageBuildVersionArn", "The step '%s' belongs to another image, '%s'.", in.StepExecutionId, step.ImageBuildVersionArn)
+	out := &model.ListWaitingWorkflowStepsResponse{NextToken: next}
+	for _, step := range list {
+		out.Steps = append(out.Steps, model.WorkflowStepExecution{
+			StepExecutionId: step.StepExecutionId, ImageBuildVersionArn: step.ImageBuildVersionArn,
+			WorkflowExecutionId: step.WorkflowExecutionId, WorkflowBuildVersionArn: step.WorkflowBuildVersionArn,
+			Name: step.Name, Action: step.Action, StartTime: step.StartTime,
+		})
 	}
-	return nil, ingot.Errorf(ingot.CodeRequest, "The step '%s' is %s and does not wait for an action.", in.StepExecutionId, step.Status)
+	return out, nil
+}
+
+// sendWorkflowStepAction answers a step that waits. The record is the answer:
+// should the build not hear of it now, it does when it starts again.
+func (s *Server) sendWorkflowStepAction(ctx context.Context, tx ingot.Tx, in *model.SendWorkflowStepActionRequest) (*model.SendWorkflowStepActionResponse, error) {
+	if _, err := stepExecution(ctx, tx, in.StepExecutionId); err != nil {
+		return nil, err
+	}
+	answer := ingot.StepAnswer{Action: in.Action, Reason: in.Reason}
+	step, err := ingot.AnswerStep(ctx, tx, in.StepExecutionId, in.ImageBuildVersionArn, answer)
+	if err != nil {
+		return nil, err
+	}
+	if s.Builder != nil {
+		afterCommit(ctx, func(ctx context.Context) {
+			if err := s.Builder.AnswerStep(ctx, step); err != nil {
+				s.Log.Error("telling a build of an answer", slog.String("step", in.StepExecutionId), slog.Any("error", err))
+			}
+		})
+	}
+	return &model.SendWorkflowStepActionResponse{
+		StepExecutionId: in.StepExecutionId, ImageBuildVersionArn: in.ImageBuildVersionArn, ClientToken: in.ClientToken,
+	}, nil
 }

@@ -1,14 +1,15 @@
 // Package build makes one image: a durable function of four stages.
 //
-//	place       the recipe's components and parent become exact builds   CREATING
-//	build       an instance of the parent, components, clean-up, snapshot BUILDING
-//	test        boot check beside the test phases on a fresh instance     TESTING
-//	distribute  the snapshot becomes a registered AMI                     DISTRIBUTING, AVAILABLE
+//	place       components, workflows and parent become exact builds  CREATING
+//	build       the BUILD workflow: from an instance to an AMI         BUILDING
+//	test        groups of TEST workflows, beside them the boot check   TESTING
+//	distribute  the DISTRIBUTION workflow or the configuration         DISTRIBUTING, AVAILABLE
 //
-// Builder.image reads from top to bottom as one build (image.go). The steps of
-// its workflows are listed in step.go; what each does is in the file of its
-// noun: instance, components, cleanup, output, distribute. What a step makes is
-// named after image, step and attempt (names.go) and looked for before it is
+// The durable function reads from top to bottom as one build (image.go). It
+// walks through the documents of its workflows (walk.go); a step of a document
+// is a step of the engine (task.go) whose work is in the file of its action
+// (action_*.go). What a step makes is named after image, execution, step and
+// attempt (names.go), written down first (made.go) and looked for before it is
 // made, so any step may be cut off and repeated. The API sees a step in the
 // store before its work begins (progress.go). The whole log of a build is lines
 // of JSON (log.go, follow.go).
@@ -58,13 +59,20 @@ type Config struct {
 	Limits    Limits        // of builds at work at a time; others are PENDING
 	Now       func() time.Time
 	Log       *slog.Logger
+
+	// Trusts says whether an account takes images of another one. Nil: none does.
+	Trusts func(ctx context.Context, account, source string) (bool, error)
+	// StateMachine stands in for the state machines that ExecuteStateMachine
+	// names. Nil: such a step fails.
+	StateMachine StateMachine
 }
 
 // Builder starts, cancels and resumes builds of images.
 type Builder struct {
 	Config
-	slots   *slots
-	changes changes // of workflow executions
+	slots      *slots
+	attendance *attendance
+	changes    changes // of workflow executions
 }
 
 // The durable function and the actions beside the steps of workflows.
@@ -74,6 +82,8 @@ const (
 	actionClock      = "Clock"
 	actionSettle     = "Settle"
 	actionRollback   = "Rollback"
+	actionWait       = "WaitForAction"
+	actionAnswer     = "Answer"
 	actionSkipTests  = "SkipTests"
 	actionDistribute = "Distribute"
 	actionDeliver    = "Deliver"
@@ -91,13 +101,15 @@ func New(c Config) *Builder {
 		c.Log = slog.Default()
 	}
 	c.Limits = c.Limits.orHost()
-	b := &Builder{Config: c}
+	b := &Builder{Config: c, attendance: newAttendance()}
 	b.slots = newSlots(c.Limits, b.ticket)
 	c.Engine.Function(function, b.image)
 	c.Engine.Action(actionPlace, action(b.place))
 	c.Engine.Action(actionClock, action(b.clock))
 	c.Engine.Action(actionSettle, action(b.settle))
 	c.Engine.Action(actionRollback, action(b.rollBack))
+	c.Engine.Action(actionWait, action(b.beginWait))
+	c.Engine.Action(actionAnswer, action(b.readAnswer))
 	c.Engine.Action(actionSkipTests, action(b.skipTests))
 	c.Engine.Action(actionDistribute, action(b.distribute))
 	c.Engine.Action(actionDeliver, action(b.deliver))
@@ -105,6 +117,9 @@ func New(c Config) *Builder {
 	c.Engine.Action(actionFinish, action(b.finish))
 	for name, do := range stepActions {
 		c.Engine.Action(name, action(b.perform(do)))
+	}
+	for name, why := range unbuilt {
+		c.Engine.Action(name, action(b.perform(refuse(name, why))))
 	}
 	return b
 }
@@ -120,18 +135,43 @@ func action[In, Out any](f func(context.Context, In) (Out, error)) flow.Action {
 	}
 }
 
-// StartImage begins the build of a PENDING image. It is idempotent.
+// runOf is the run of an image: the first, or one of its retries.
+func (b *Builder) runOf(ctx context.Context, image ingot.ARN) (request, error) {
+	record, err := b.Records.Get(ctx, image)
+	if err != nil {
+		return request{}, err
+	}
+	return request{Image: image.String(), Run: ingot.ImageRun(record)}, nil
+}
+
+// id is that of the run in the engine.
+func (r request) id() string {
+	if r.Run == 1 {
+		return r.Image
+	}
+	return fmt.Sprintf("%s#%d", r.Image, r.Run)
+}
+
+// StartImage begins the build of a PENDING image, or its retry. It is idempotent.
 func (b *Builder) StartImage(ctx context.Context, image ingot.ARN) error {
-	return b.Engine.Start(ctx, image.String(), function, request{Image: image.String(), Run: 1})
+	run, err := b.runOf(ctx, image)
+	if err != nil {
+		return err
+	}
+	return b.Engine.Start(ctx, run.id(), function, run)
 }
 
 // CancelImage ends the build of an image: its instances go, and it becomes
 // CANCELLED. It is idempotent, and does nothing to an image that is finished.
 func (b *Builder) CancelImage(ctx context.Context, image ingot.ARN) error {
-	if err := b.StartImage(ctx, image); err != nil { // one that was not begun is cancelled as it begins
+	run, err := b.runOf(ctx, image)
+	if err != nil {
 		return err
 	}
-	return b.Engine.Cancel(ctx, image.String())
+	if err := b.Engine.Start(ctx, run.id(), function, run); err != nil { // one that was not begun is cancelled as it begins
+		return err
+	}
+	return b.Engine.Cancel(ctx, run.id())
 }
 
 // Resume brings builds and records together after the engine was opened: it
@@ -168,21 +208,22 @@ func (b *Builder) queue(images []ingot.Record) error {
 }
 
 func (b *Builder) resume(ctx context.Context, image ingot.Record) error {
-	if err := b.StartImage(ctx, image.ARN); err != nil {
+	run := request{Image: image.ARN.String(), Run: ingot.ImageRun(image)}
+	if err := b.Engine.Start(ctx, run.id(), function, run); err != nil {
 		return err
 	}
 	if len(image.Attributes[ingot.FilterCancel]) > 0 {
-		if err := b.Engine.Cancel(ctx, image.ARN.String()); err != nil {
+		if err := b.Engine.Cancel(ctx, run.id()); err != nil {
 			return err
 		}
 	}
-	over, ending := b.Engine.Result(ctx, image.ARN.String())
+	over, ending := b.Engine.Result(ctx, run.id())
 	record, err := b.Records.Get(ctx, image.ARN)
 	if over || err == nil && isOver(record.Status) {
 		defer b.slots.give(image.ARN.String()) // its end may have been before it was queued
 	}
 	if !over {
-		return errors.Join(ending, err)
+		return errors.Join(ending, err, b.rejoin(ctx, image.ARN))
 	}
 	if err != nil || isOver(record.Status) { // it ended since the images were listed
 		return err
@@ -191,7 +232,7 @@ func (b *Builder) resume(ctx context.Context, image ingot.Record) error {
 	if ending != nil {
 		reason += ": " + ending.Error()
 	}
-	return b.tryFinish(ctx, conclusion{Image: image.ARN.String(), Failure: failure{Reason: reason}})
+	return b.tryFinish(ctx, conclusion{Image: image.ARN.String(), Built: run.Run > 1, Failure: failure{Reason: reason}})
 }
 
 // mustID is ID of a text that is known to be an ARN: a build has it from its record.

@@ -4,10 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
-	"time"
 
 	"ingot.dev/ingot"
+	"ingot.dev/ingot/distribute"
 	"ingot.dev/ingot/model"
 )
 
@@ -18,50 +17,31 @@ type delivery struct {
 	Tags        map[string]string `json:"tags"`
 }
 
-// expand expands the distribution entry of the build's region.
-func expand(arn ingot.ARN, image *model.Image, started time.Time) (delivery, error) {
-	values := ingot.Placeholders{BuildDate: started, BuildVersion: arn.Build}
-	entry, err := localEntry(arn, image.DistributionConfiguration)
+// deliverTo takes over what the distribution configuration says.
+func (p *plan) deliverTo(arn ingot.ARN, image *model.Image) error {
+	if image.DistributionConfiguration != nil {
+		p.Distributions = image.DistributionConfiguration.Distributions
+	}
+	p.AMITags = image.ImageRecipe.AmiTags
+	source := ingot.AMI{Description: image.ImageRecipe.Description}
+	list, err := distribute.Destinations(p.destined(arn, source), p.Distributions)
 	if err != nil {
-		return delivery{}, err
+		return err
 	}
-	d := delivery{Name: entry.Name, Description: entry.Description}
-	if d.Name == "" {
-		d.Name = image.Name + " {{imagebuilder:buildDate}}"
-	}
-	if d.Description == "" {
-		d.Description = image.ImageRecipe.Description
-	}
-	if d.Name, err = values.Expand(d.Name); err != nil {
-		return delivery{}, fmt.Errorf("naming the AMI: %w", err)
-	}
-	if !amiName.MatchString(d.Name) {
-		return delivery{}, ingot.Errorf(ingot.CodeInvalid, "the AMI's name %q must have 3 to 128 letters, digits, blanks and ( ) [ ] . / - ' @ _", d.Name)
-	}
-	if d.Description, err = values.Expand(d.Description); err != nil {
-		return delivery{}, fmt.Errorf("describing the AMI: %w", err)
-	}
-	d.Tags, err = amiTags(values, arn, image.ImageRecipe.AmiTags, entry.AmiTags)
-	return d, err
+	p.AMI = delivery{Name: list[0].Name, Description: list[0].Description, Tags: list[0].Tags} // its own is the first
+	return nil
 }
 
-// amiName is the form of an AMI's name. Source: distribution.md §3.1.
-var amiName = regexp.MustCompile(`^[A-Za-z0-9 ()\[\]./\-'@_]{3,128}$`)
-
-// amiTags joins the tags of recipe and distribution, of which the later win.
-// Source: distribution.md §3.3.
-func amiTags(values ingot.Placeholders, arn ingot.ARN, sets ...map[string]string) (map[string]string, error) {
-	tags := ownTags(arn.String())
-	for _, set := range sets {
-		for key, value := range set {
-			expanded, err := values.Expand(value)
-			if err != nil {
-				return nil, fmt.Errorf("expanding the AMI's tag %s: %w", key, err)
-			}
-			tags[key] = expanded
-		}
+// destined is what all destinations of the image share.
+func (p plan) destined(arn ingot.ARN, source ingot.AMI) distribute.Image {
+	return distribute.Image{
+		ARN: arn, Name: p.Name, Source: source, Tags: p.AMITags,
+		Values: ingot.Placeholders{BuildDate: p.Started, BuildVersion: arn.Build},
 	}
-	return tags, nil
+}
+
+func (b *Builder) distributor() *distribute.Service {
+	return &distribute.Service{Regions: b.Regions, AMIs: b.Records, Parameters: b.Records, Trusts: b.Trusts, Now: b.Now}
 }
 
 // ownTags mark everything a build makes. Source: api.md §8.5.
@@ -69,115 +49,29 @@ func ownTags(image string) map[string]string {
 	return map[string]string{"CreatedBy": "EC2 Image Builder", "Ec2ImageBuilderArn": image}
 }
 
-// localEntry finds the entry of the build's region, and refuses a
-// configuration that asks for more than a registration there.
-func localEntry(arn ingot.ARN, c *model.DistributionConfiguration) (model.AmiDistributionConfiguration, error) {
-	entry := model.AmiDistributionConfiguration{}
-	if c == nil {
-		return entry, nil
-	}
-	for i, d := range c.Distributions {
-		if member := unsupported(arn, d); member != "" {
-			return entry, ingot.Errorf(ingot.CodeNotImplemented,
-				"the distribution configuration asks for distributions[%d].%s: this server registers AMIs in the build's own region and account (%s, %s) only, so far",
-				i, member, arn.Region, arn.Account)
-		}
-		if d.AmiDistributionConfiguration != nil {
-			entry = *d.AmiDistributionConfiguration
-		}
-	}
-	return entry, nil
-}
-
-// unsupported names the first member of an entry that is not built yet, or "".
-func unsupported(arn ingot.ARN, d model.Distribution) string {
-	ami := d.AmiDistributionConfiguration
-	if ami == nil {
-		ami = &model.AmiDistributionConfiguration{}
-	}
-	others := ami.TargetAccountIds
-	if len(others) == 1 && others[0] == arn.Account {
-		others = nil
-	}
-	members := []struct {
-		name string
-		used bool
-	}{
-		{"region (" + d.Region + ")", d.Region != arn.Region},
-		{"amiDistributionConfiguration.targetAccountIds", len(others) > 0},
-		{"amiDistributionConfiguration.launchPermission", ami.LaunchPermission != nil},
-		{"containerDistributionConfiguration", d.ContainerDistributionConfiguration != nil},
-		{"licenseConfigurationArns", len(d.LicenseConfigurationArns) > 0},
-		{"launchTemplateConfigurations", len(d.LaunchTemplateConfigurations) > 0},
-		{"s3ExportConfiguration", d.S3ExportConfiguration != nil},
-		{"fastLaunchConfigurations", len(d.FastLaunchConfigurations) > 0},
-		{"ssmParameterConfigurations", len(d.SsmParameterConfigurations) > 0},
-	}
-	for _, m := range members {
-		if m.used {
-			return m.name
-		}
-	}
-	return ""
-}
-
-// distribute carries out the distribution configuration, and makes the image
-// AVAILABLE.
-func (b *Builder) distribute(ctx context.Context, t task) (any, error) {
-	if _, err := b.deliver(ctx, t); err != nil {
-		return nil, err
-	}
-	return b.complete(ctx, t)
-}
-
-// complete makes the image AVAILABLE.
-func (b *Builder) complete(ctx context.Context, t task) (any, error) {
-	arn, err := ingot.ParseARN(t.Plan.Image)
-	if err != nil {
-		return nil, err
-	}
-	_, err = b.advance(ctx, arn, model.ImageStatusAvailable, func(image *model.Image) {
-		for i := range image.OutputResources.Amis {
-			image.OutputResources.Amis[i].State = &model.ImageState{Status: model.ImageStatusAvailable}
-		}
-	})
-	return nil, atStage(err, distributing(err))
-}
-
 // deliver begins the distribution: the image has its AMI in its own region and
 // account, and lists it. It returns the AMI's id.
 func (b *Builder) deliver(ctx context.Context, t task) (string, error) {
-	id, err := b.listOwn(ctx, t)
-	return id, atStage(err, distributing(err))
-}
-
-// distributing says that the distribution failed with err.
-func distributing(err error) *model.FailureContext {
-	if err == nil {
-		return nil
-	}
-	return &model.FailureContext{
-		ImageStatus:         model.ImageStatusDistributing,
-		DistributionFailure: &model.DistributionFailure{ErrorMessage: shorten(err.Error(), maxReason)},
-	}
-}
-
-func (b *Builder) listOwn(ctx context.Context, t task) (string, error) {
 	w, err := b.enter(ctx, t)
 	if err != nil {
 		return "", err
 	}
+	ami, err := w.listOwn(ctx)
+	return ami.ID, atStage(errors.Join(err, w.leave()), &model.FailureContext{ImageStatus: model.ImageStatusDistributing})
+}
+
+func (w *work) listOwn(ctx context.Context) (ingot.AMI, error) {
 	ami, err := w.ownAMI(ctx)
-	if err := errors.Join(err, w.log.Close()); err != nil {
-		return "", err
+	if err != nil {
+		return ami, err
 	}
-	_, err = b.advance(ctx, w.image, model.ImageStatusDistributing, func(image *model.Image) {
+	_, err = w.advance(ctx, w.image, model.ImageStatusDistributing, func(image *model.Image) {
 		image.OutputResources = &model.OutputResources{Amis: []model.Ami{{
 			Region: ami.Region, AccountId: ami.Account, Image: ami.ID, Name: ami.Name, Description: ami.Description,
 			State: &model.ImageState{Status: model.ImageStatusAvailable},
 		}}}
 	})
-	return ami.ID, err
+	return ami, err
 }
 
 // ownAMI is the AMI that the BUILD workflow made. Without such a workflow the
@@ -194,4 +88,99 @@ func (w *work) ownAMI(ctx context.Context) (ingot.AMI, error) {
 		return ingot.AMI{}, err
 	}
 	return w.register(ctx, local, w.Plan.Parent)
+}
+
+// distribute carries out the distribution configuration, and makes the image
+// AVAILABLE. Source: distribution.md §6.
+func (b *Builder) distribute(ctx context.Context, t task) (any, error) {
+	w, err := b.enter(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	err = w.carryOut(ctx)
+	if err == nil {
+		_, err = b.complete(ctx, t)
+	}
+	if f := failureOf(err); f != nil {
+		w.log.note("%s", f.Message)
+	}
+	return nil, errors.Join(err, w.leave())
+}
+
+// carryOut delivers to all destinations, and then integrates what has arrived.
+func (w *work) carryOut(ctx context.Context) error {
+	source, err := w.listOwn(ctx)
+	if err != nil {
+		return atStage(err, &model.FailureContext{ImageStatus: model.ImageStatusDistributing})
+	}
+	service := w.distributor()
+	rows, err := w.copyTo(ctx, source, w.Plan.Distributions)
+	if err == nil {
+		rows = service.Permit(ctx, rows, w.Plan.Distributions)
+		err = w.list(ctx, model.ImageStatusDistributing, rows)
+	}
+	if err == nil {
+		err = w.undelivered("Distribution", model.ImageStatusDistributing, rows)
+	}
+	if err != nil || !distribute.NeedsConfiguring(w.Plan.Distributions) {
+		return err
+	}
+	if err := w.list(ctx, model.ImageStatusIntegrating, rows); err != nil {
+		return err
+	}
+	rows = service.Configure(ctx, w.image.Account, rows, w.Plan.Distributions)
+	return w.undelivered("Integration", model.ImageStatusIntegrating, rows)
+}
+
+// copyTo makes an AMI for each destination of a configuration.
+func (w *work) copyTo(ctx context.Context, source ingot.AMI, list []model.Distribution) ([]distribute.Row, error) {
+	image := w.Plan.destined(w.image, source)
+	destinations, err := distribute.Destinations(image, list)
+	if err != nil {
+		return nil, atStage(err, &model.FailureContext{ImageStatus: model.ImageStatusDistributing})
+	}
+	return w.distributor().Copy(ctx, image, destinations), nil
+}
+
+// list shows the rows as outputs of the image. A cancelled distribution has
+// nothing more to show. Source: distribution.md §9.
+func (w *work) list(ctx context.Context, status model.ImageStatus, rows []distribute.Row) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	_, err := w.advance(ctx, w.image, status, func(image *model.Image) {
+		image.OutputResources = &model.OutputResources{Amis: []model.Ami{}}
+		for _, r := range rows {
+			ami := model.Ami{
+				Region: r.Region, AccountId: r.Account, Image: r.AMI, Name: r.Name, Description: w.Plan.AMI.Description,
+				State: &model.ImageState{Status: model.ImageStatusAvailable},
+			}
+			if r.Status != distribute.Completed && r.AMI == "" {
+				ami.State = &model.ImageState{Status: model.ImageStatusFailed, Reason: shorten(r.ErrorMessage, maxReason)}
+			}
+			image.OutputResources.Amis = append(image.OutputResources.Amis, ami)
+		}
+	})
+	return err
+}
+
+// undelivered is the failure of rows that are not completed, in the published
+// form. Source: distribution.md §7.
+func (w *work) undelivered(what string, status model.ImageStatus, rows []distribute.Row) error {
+	f := distribute.Failure(rows)
+	if f == nil {
+		return nil
+	}
+	err := fmt.Errorf("%s failed with JobId '%s', status = 'Failed' for ARN '%s'. %s", what, derived(w.Plan.Image, what), w.Plan.Image, f.ErrorMessage)
+	return atStage(err, &model.FailureContext{ImageStatus: status, DistributionFailure: f})
+}
+
+// complete makes the image AVAILABLE.
+func (b *Builder) complete(ctx context.Context, t task) (any, error) {
+	arn, err := ingot.ParseARN(t.Plan.Image)
+	if err != nil {
+		return nil, err
+	}
+	_, err = b.advance(ctx, arn, model.ImageStatusAvailable, nil)
+	return nil, atStage(err, &model.FailureContext{ImageStatus: model.ImageStatusDistributing})
 }

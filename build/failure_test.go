@@ -134,14 +134,11 @@ func TestRefusedBeforeAnythingRuns(t *testing.T) {
 		change func(*model.Image)
 		want   string
 	}{
-		"other region": {func(i *model.Image) {
-			i.DistributionConfiguration = &model.DistributionConfiguration{Distributions: []model.Distribution{{Region: "us-west-2"}}}
-		}, "distributions[0].region (us-west-2)"},
-		"export": {func(i *model.Image) {
-			i.DistributionConfiguration = &model.DistributionConfiguration{Distributions: []model.Distribution{
-				{Region: labRegion, S3ExportConfiguration: &model.S3ExportConfiguration{}},
-			}}
-		}, "distributions[0].s3ExportConfiguration"},
+		"AMI name": {func(i *model.Image) {
+			i.DistributionConfiguration = &model.DistributionConfiguration{Distributions: []model.Distribution{{
+				Region: "us-west-2", AmiDistributionConfiguration: &model.AmiDistributionConfiguration{Name: "#{{imagebuilder:buildDate}}"},
+			}}}
+		}, "distributing to us-west-2"},
 		"parent": {func(i *model.Image) { i.ImageRecipe.ParentImage = "ami-00000000000000000" }, "ami-00000000000000000"},
 		"ssm":    {func(i *model.Image) { i.ImageRecipe.ParentImage = "ssm:/base" }, "The parameter '/base' does not exist"},
 		"workflow": {func(i *model.Image) {

@@ -44,6 +44,7 @@ func (b *Builder) finish(ctx context.Context, c conclusion) (any, error) {
 	for {
 		err := b.tryFinish(ctx, c)
 		if err == nil {
+			b.attendance.forget(c.Image)
 			b.slots.give(c.Image)
 			return nil, nil
 		}
@@ -180,16 +181,4 @@ func (b *Builder) cancelWorkflow(ctx context.Context, tx ingot.Tx, e ingot.Workf
 	}
 	e.Status, e.EndTime, e.Message = model.WorkflowExecutionStatusCancelled, now, shorten(c.Failure.Reason, maxMessage)
 	return tx.PutWorkflowExecution(ctx, e)
-}
-
-// note adds a line to the log of a build outside of a workflow's steps.
-func (b *Builder) note(image, format string, args ...any) {
-	log, err := openLog(b.dir(image), "", b.Now)
-	if err == nil {
-		log.note(format, args...)
-		err = log.Close()
-	}
-	if err != nil {
-		b.Log.Error("a line of a build's log was lost", "image", image, "error", err)
-	}
 }

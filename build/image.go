@@ -147,16 +147,17 @@ func (p *production) group(ctx flow.Context, group []scheduled) error {
 // configuration. Source: workflows.md §1.1.
 func (p *production) distribute(ctx flow.Context) error {
 	t := task{Plan: p.Plan, Run: p.Run, Attempt: 1, Image: p.ami}
-	for _, s := range p.Plan.stage(model.WorkflowTypeDistribution) {
-		if err := ctx.Step(actionDeliver, "", t, &p.ami); err != nil {
-			return err
-		}
-		if _, err := p.workflow(ctx, s, p.outputs); err != nil {
-			return err
-		}
-		return ctx.Step(actionComplete, "", t, nil)
+	list := p.Plan.stage(model.WorkflowTypeDistribution) // one at most
+	if len(list) == 0 {
+		return ctx.Step(actionDistribute, "", t, nil)
 	}
-	return ctx.Step(actionDistribute, "", t, nil)
+	if err := ctx.Step(actionDeliver, "", t, &p.ami); err != nil {
+		return err
+	}
+	if _, err := p.workflow(ctx, list[0], p.outputs); err != nil {
+		return err
+	}
+	return ctx.Step(actionComplete, "", t, nil)
 }
 
 // outcome is what a workflow made.

@@ -43,7 +43,11 @@ type plan struct {
 	Workflows []scheduled    `json:"workflows"`
 	Variables map[string]any `json:"variables"` // $.imagebuilder, names in lower case
 	Tests     bool           `json:"tests"`
-	AMI       delivery       `json:"ami"`
+
+	AMI           delivery             `json:"ami"`
+	AMITags       map[string]string    `json:"amiTags,omitempty"` // of the recipe, not expanded
+	Distributions []model.Distribution `json:"distributions,omitempty"`
+
 	// CacheKeys names the disk after each component, by parent snapshot, kind of
 	// instance, and digest and parameters of all components so far.
 	CacheKeys []string `json:"cacheKeys"`
@@ -115,7 +119,7 @@ func (b *Builder) plan(ctx context.Context, req request, out *placed) error {
 	if err := b.provide(ctx, p, image.InfrastructureConfiguration); err != nil {
 		return err
 	}
-	if p.AMI, err = expand(arn, image, p.Started); err != nil {
+	if err := p.deliverTo(arn, image); err != nil {
 		return err
 	}
 	if err := b.schedule(ctx, arn, image, out); err != nil {

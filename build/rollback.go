@@ -29,7 +29,7 @@ func (b *Builder) rollBack(ctx context.Context, r rollback) (_ any, err error) {
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, w.log.Close()) }()
+	defer func() { err = errors.Join(err, w.leave()) }()
 	undone := false
 	for _, u := range r.Steps {
 		if u.Enabled && !undone {

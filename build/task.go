@@ -75,7 +75,7 @@ func (b *Builder) perform(do stepAction) func(context.Context, task) (stepResult
 			return stepResult{}, err
 		}
 		out, err := w.run(ctx, do)
-		return out, errors.Join(err, w.log.Close())
+		return out, errors.Join(err, w.leave())
 	}
 }
 
@@ -96,8 +96,20 @@ func (b *Builder) enter(ctx context.Context, t task) (*work, error) {
 			return nil, err
 		}
 	}
-	w.log, err = openLog(b.dir(t.Plan.Image), t.Step.Name, b.Now)
-	return w, err
+	if w.log, err = openLog(b.dir(t.Plan.Image), t.Step.Name, b.Now); err != nil {
+		return nil, err
+	}
+	b.attendance.come(t.Plan.Image)
+	return w, nil
+}
+
+// leave gives back what enter took; the slot only when the build does nothing
+// but wait for somebody's action.
+func (w *work) leave() error {
+	if w.attendance.leave(w.Plan.Image) {
+		w.slots.give(w.Plan.Image)
+	}
+	return w.log.Close()
 }
 
 func (w *work) run(ctx context.Context, do stepAction) (stepResult, error) {
@@ -217,6 +229,10 @@ func (t task) explain(err error, kind string) error {
 	if t.Workflow.Type == model.WorkflowTypeDistribution {
 		f.Context.DistributionFailure = &model.DistributionFailure{ErrorMessage: shorten(err.Error(), maxReason)}
 	}
+	var undelivered *undeliveredError
+	if errors.As(err, &undelivered) {
+		f.Context.DistributionFailure = undelivered.failure
+	}
 	detail, encoding := json.Marshal(f)
 	return errors.Join(&flow.Error{Kind: kind, Message: err.Error(), Detail: detail}, encoding)
 }
@@ -242,7 +258,7 @@ func (b *Builder) settle(ctx context.Context, s settlement) (_ any, err error) {
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, w.log.Close()) }()
+	defer func() { err = errors.Join(err, w.leave()) }()
 	if err := w.begin(ctx); err != nil {
 		return nil, err
 	}

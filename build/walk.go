@@ -115,6 +115,9 @@ func (w *walk) attempt(s workflow.Step, t task) (map[string]any, error) {
 		return nil, w.settle(t, model.WorkflowStepExecutionStatusFailed, err.Error())
 	}
 	t.Step.Inputs = resolved
+	if s.Action.Name == actionWait {
+		return w.waitForAction(t)
+	}
 	var out stepResult
 	err = w.ctx.Step(s.Action.Name+":"+t.key(), "", t, &out)
 	return out.Outputs, err

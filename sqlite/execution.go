@@ -71,6 +71,20 @@ func (s reader) StepExecutions(ctx context.Context, execution, after string, lim
 	return list[:limit], strconv.Itoa(last.Order) + " " + last.StepExecutionId, nil
 }
 
+// waitingIn is the column of the steps that wait in a namespace.
+func waitingIn(scope ingot.Scope) string { return scope.Account + "/" + scope.Region }
+
+// WaitingSteps implements ingot.ExecutionReader. The key of a page is the id of
+// its last entry.
+func (s reader) WaitingSteps(ctx context.Context, scope ingot.Scope, after string, limit int) ([]ingot.StepExecution, string, error) {
+	list, err := documents[ingot.StepExecution](ctx, s, `SELECT document FROM step_execution
+		WHERE waiting = ? AND id > ? ORDER BY id LIMIT ?`, waitingIn(scope), after, limit+1)
+	if err != nil || len(list) <= limit {
+		return list, "", err
+	}
+	return list[:limit], list[limit-1].StepExecutionId, nil
+}
+
 func documents[T any](ctx context.Context, s reader, text string, args ...any) (list []T, err error) {
 	err = s.each(ctx, text, args, func(rows *sql.Rows) error {
 		var data []byte
@@ -109,9 +123,17 @@ func (t tx) PutStepExecution(ctx context.Context, s ingot.StepExecution) error {
 	if err != nil {
 		return fmt.Errorf("encoding step execution %s: %w", s.StepExecutionId, err)
 	}
-	_, err = t.exec(ctx, `INSERT INTO step_execution (id, execution, position, document) VALUES (?, ?, ?, ?)
-		ON CONFLICT (id) DO UPDATE SET position = excluded.position, document = excluded.document`,
-		s.StepExecutionId, s.WorkflowExecutionId, s.Order, string(data))
+	var waiting any
+	if s.IsWaiting() {
+		image, err := ingot.ParseARN(s.ImageBuildVersionArn)
+		if err != nil {
+			return fmt.Errorf("saving step execution %s: %w", s.StepExecutionId, err)
+		}
+		waiting = waitingIn(image.Scope())
+	}
+	_, err = t.exec(ctx, `INSERT INTO step_execution (id, execution, position, document, waiting) VALUES (?, ?, ?, ?, ?)
+		ON CONFLICT (id) DO UPDATE SET position = excluded.position, document = excluded.document, waiting = excluded.waiting`,
+		s.StepExecutionId, s.WorkflowExecutionId, s.Order, string(data), waiting)
 	return classify("saving step execution "+s.StepExecutionId, err)
 }
 

@@ -187,6 +187,15 @@ func FindAction(name string) *Action {
 	return nil
 }
 
+// ActionNames are the names of all actions.
+func ActionNames() []string {
+	var names []string
+	for _, a := range actions {
+		names = append(names, a.Name)
+	}
+	return names
+}
+
 // actionNames are the names of the actions that users may have in a workflow type.
 func actionNames(t model.WorkflowType) []string {
 	var names []string

@@ -408,6 +408,7 @@ func testBadBase(p *process) {
 	}
 	image := p.createImage(p.recipeOn("noloader", "noloader", model.CreateInfrastructureConfigurationRequest{}, bash("build", "true")), true)
 	got := p.await(image)
+	p.deleteAMI(image)
 	if got.State.Status != model.ImageStatusFailed {
 		p.t.Errorf("%s is %s, want FAILED", image, got.State.Status)
 	}

@@ -53,7 +53,7 @@ var allowed = map[string][]string{
 	"distribute":             {"", "disk", "model", "region"},
 	"base":                   {"", "catalog", "disk", "region"},
 	"catalog":                {"", "model", "toe", "workflow"},
-	"build":                  {"", "catalog", "compute", "disk", "flow", "guest", "guest/sanitize", "model", "region", "toe", "workflow"},
+	"build":                  {"", "catalog", "compute", "disk", "distribute", "flow", "guest", "guest/sanitize", "model", "region", "toe", "workflow"},
 	"notify":                 {""},
 	"client":                 {},
 	"project":                {"", "client", "model"},
