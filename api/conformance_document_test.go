@@ -11,7 +11,8 @@ import (
 
 // documentCases are the cases that an API alone can show of workflows.md §13
 // (WF), lifecycle.md §6 (LC), containers.md §7 (CT), distribution.md §13 (DI),
-// scanning-and-sbom.md §8 (SC) and import-export.md §7 (IE). Those of the same
+// scanning-and-sbom.md §8 (SC), import-export.md §7 (IE) and
+// recipes-and-infrastructure.md (RI). Those of the same
 // documents that need a build are tests of the builder.
 var documentCases = cases{
 	"WF-1": func(t *testing.T) {
@@ -123,6 +124,43 @@ var documentCases = cases{
 		}
 		start(t).refused(402, "ServiceQuotaExceededException", "PUT", "/CreateDistributionConfiguration",
 			obj{"name": "dist", "distributions": []obj{{"region": region, "launchTemplateConfigurations": six}}}, "5")
+	},
+
+	"RI-2": refusedRecipe(400, invalid, obj{"parentImage": "debian-12"}, "'parentImage'"),
+	"RI-3": func(t *testing.T) {
+		s := withCatalogue(t)
+		for _, c := range [][2]string{{"3.4.x", "3.4.0"}, {"3.4.x", "3.4.1"}, {"3.x.x", "3.5.0"}} {
+			if got := s.must("PUT", "/CreateImageRecipe", recipe("demo", c[0], nil))["imageRecipeArn"]; got != own+"image-recipe/demo/"+c[1] {
+				t.Errorf("%s allocates %v, want %s", c[0], got, c[1])
+			}
+		}
+	},
+	"RI-4": func(t *testing.T) {
+		s := withCatalogue(t)
+		first, second := s.createComponent("tool", "1.0.0", docBuild), s.createComponent("tool", "1.1.0", docBuild)
+		s.refused(400, invalid, "PUT", "/CreateImageRecipe", recipe("demo", "1.0.0", uses(first, second)), "components[1]")
+	},
+	"RI-5": func(t *testing.T) {
+		s := withCatalogue(t)
+		in := recipe("demo", "1.0.0", uses(managed+"component/update-linux/x.x.x"))
+		in["parentImage"] = managed + "image/win/x.x.x"
+		s.refused(400, invalid, "PUT", "/CreateImageRecipe", in, "components[0].componentArn", "Windows")
+	},
+	"RI-6": func(t *testing.T) {
+		s := start(t)
+		for title, c := range map[string]struct {
+			more      obj
+			exception string
+		}{
+			"subnet alone":  {obj{"subnetId": "subnet-1"}, combination},
+			"reserved tag":  {obj{"resourceTags": obj{"Name": "x"}}, invalid},
+			"host, default": {obj{"placement": obj{"hostId": "h-1", "tenancy": "default"}}, combination},
+			"FIFO topic":    {obj{"snsTopicArn": "arn:aws:sns:us-east-1:" + account + ":topic.fifo"}, invalid},
+		} {
+			if a := s.call("PUT", "/CreateInfrastructureConfiguration", joined(obj{"name": "infra", "instanceProfileName": "profile"}, c.more)); a.exception() != c.exception {
+				t.Errorf("%s = %d %s %s", title, a.Status, a.exception(), a.message())
+			}
+		}
 	},
 
 	"SC-1": func(t *testing.T) {

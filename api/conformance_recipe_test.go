@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/imagebuilder/types"
 	"github.com/google/go-cmp/cmp"
 
+	"ingot.dev/ingot/catalog"
 	"ingot.dev/ingot/model"
 )
 
@@ -65,7 +66,7 @@ var componentCases = cases{
 	},
 	"C9": func(t *testing.T) {
 		s := start(t)
-		s.putManaged("update-linux", "1.0.0", model.PlatformLinux, model.ComponentStatusActive)
+		must(t, catalog.SyncComponents(t.Context(), s.Store, region, time.Now()))
 		list := s.must("POST", "/ListComponents", obj{"owner": "Amazon", "filters": []obj{filter("name", "update-linux")}})
 		if dig(list, "componentVersionList", 0, "version") != "1.0.0" || dig(list, "componentVersionList", 0, "owner") != "Amazon" {
 			t.Errorf("ListComponents = %v", list)
