@@ -339,3 +339,30 @@ func BenchmarkAuthorized(b *testing.B) {
 		})
 	}
 }
+
+// TestEveryOperationIsAuthorized: whoever is denied an operation hears of it
+// and of the resource, whatever else it may do, and nothing has happened.
+func TestEveryOperationIsAuthorized(t *testing.T) {
+	w := newWorld(t)
+	u := w.user("somebody", allows("*", "*"))
+	for _, r := range w.requests() {
+		route := routeOf(r.operation)
+		path, body := onTheWire(route, r.in)
+		w.attach(principal(account, ingot.PrincipalUser, "somebody"), allows("*", "*"), denies("imagebuilder:"+r.operation, "*"))
+		a := u.call(route.Method, path, body)
+		want := "not authorized to perform: imagebuilder:" + r.operation + " on resource: "
+		_, resource, told := strings.Cut(a.message(), want)
+		if a.Status != 403 || a.exception() != denied || !told || !strings.HasPrefix(resource, "arn:aws:imagebuilder:") && !strings.HasPrefix(resource, "* with") {
+			t.Errorf("%s = %d %s: %s", r.operation, a.Status, a.exception(), a.message())
+		}
+	}
+	// And nothing but policies stood in the way.
+	w.attach(principal(account, ingot.PrincipalUser, "somebody"), allows("*", "*"))
+	for _, r := range w.requests() {
+		route := routeOf(r.operation)
+		path, body := onTheWire(route, r.in)
+		if a := u.call(route.Method, path, body); a.exception() != r.exception {
+			t.Errorf("%s, allowed = %d %s %s, want %q", r.operation, a.Status, a.exception(), a.message(), r.exception)
+		}
+	}
+}
