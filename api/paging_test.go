@@ -5,9 +5,15 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
+
+	"ingot.dev/ingot"
+	"ingot.dev/ingot/model"
 )
 
 // TestPagesUnderChange lists components page by page while others come and go:
@@ -87,4 +93,72 @@ func TestForgedTokens(t *testing.T) {
 	}
 	s.refused(400, "InvalidPaginationTokenException", "POST", "/ListComponents", obj{"maxResults": 1, "nextToken": token[:len(token)/2]})
 	s.must("POST", "/ListComponents", obj{"maxResults": 1, "nextToken": token})
+}
+
+// TestPagesEverywhere reads every list in pages of one entry and in one page:
+// both are the same entries in the same order. Source: api.md §1.7.
+func TestPagesEverywhere(t *testing.T) {
+	w := newWorld(t)
+	for _, r := range w.requests() {
+		if strings.HasPrefix(r.operation, "Create") || r.operation == "StartImagePipelineExecution" {
+			w.must("PUT", "/"+r.operation, r.in) // a second one of everything
+		}
+	}
+	w.must("PUT", "/StartImagePipelineExecution", obj{"imagePipelineArn": w.pipeline})
+	w.recipe = w.newRecipe("other", "1.0.0")
+	w.build()
+	w.putExecution(model.LifecycleExecutionStatusFailed, w.policy, w.available)
+	more := "wf-12345678-1234-4234-8234-123456789013"
+	w.putWorkflowExecution(more, w.failed, model.WorkflowTypeTest, model.WorkflowExecutionStatusCompleted)
+	arn, err := ingot.ParseARN(w.available)
+	must(t, err)
+	must(t, w.Store.Write(t.Context(), func(tx ingot.Tx) error {
+		step := ingot.StepExecution{Order: 1, GetWorkflowStepExecutionResponse: model.GetWorkflowStepExecutionResponse{
+			StepExecutionId: "step-12345678-1234-4234-8234-123456789013", WorkflowExecutionId: workflowExecutionID, ImageBuildVersionArn: w.failed, Name: "Second",
+		}}
+		must(t, tx.PutStepExecution(t.Context(), step))
+		return tx.PutImagePackages(t.Context(), arn, []ingot.ImagePackage{{PackageName: "bash", PackageVersion: "5"}, {PackageName: "nginx", PackageVersion: "1"}})
+	}))
+	for _, r := range w.requests() {
+		route := routeOf(r.operation)
+		if _, pages := route.Input.Member("maxResults"); !pages {
+			continue
+		}
+		in := obj{}
+		for _, m := range route.Input.Members {
+			if m.Required {
+				in[m.Name] = r.in[m.Name]
+			}
+		}
+		whole := listOf(t, w.must(route.Method, route.Path, in))
+		if want := map[string]int{"ListImageScanFindings": 0, "ListWaitingWorkflowSteps": 0, "ListLifecycleExecutionResources": 1}; len(whole) < 2 && want[r.operation] != len(whole) {
+			t.Errorf("%s lists %d entries: too few to page", r.operation, len(whole))
+		}
+		var paged []any
+		for in["maxResults"] = 1; ; {
+			page := w.must(route.Method, route.Path, in)
+			paged = append(paged, listOf(t, page)...)
+			if in["nextToken"] = page["nextToken"]; in["nextToken"] == nil {
+				break
+			}
+		}
+		if diff := cmp.Diff(whole, paged, cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("%s (-whole +in pages):\n%s", r.operation, diff)
+		}
+	}
+}
+
+// listOf is the one list of an answer.
+func listOf(t *testing.T, answer obj) (list []any) {
+	t.Helper()
+	found := 0
+	for _, member := range answer {
+		if l, ok := member.([]any); ok {
+			list, found = l, found+1
+		}
+	}
+	if found != 1 {
+		t.Errorf("%d lists in %v", found, answer)
+	}
+	return list
 }
