@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -307,6 +308,35 @@ func TestRegionsAreNamespaces(t *testing.T) {
 	local.refused(403, denied, "PUT", "/CreateComponent", aComponent("other"), "arn:aws:imagebuilder:eu-west-1:"+account+":component/other")
 	there.region = "us-west-2"
 	there.refused(403, "InvalidSignatureException", "POST", "/ListComponents", nil, "us-east-1, eu-west-1")
+}
+
+// TestChangesCountAtOnce: what was kept of an identity before a change is of no
+// use after it, also while other requests keep what they find.
+func TestChangesCountAtOnce(t *testing.T) {
+	s := start(t)
+	key := s.userKey("ann", allows("imagebuilder:List*", "*"))
+	ctx, cancel := context.WithCancel(t.Context())
+	var others sync.WaitGroup
+	for range 4 {
+		others.Go(func() {
+			for as := s.signedBy(key); ctx.Err() == nil; {
+				as.call("POST", "/ListImages", nil)
+			}
+		})
+	}
+	ann := s.signedBy(key)
+	for i := range 40 {
+		statement, want := allows("imagebuilder:List*", "*"), ""
+		if i%2 == 0 {
+			statement, want = denies("imagebuilder:List*", "*"), denied
+		}
+		s.attach(key.Holder, statement)
+		if a := ann.call("POST", "/ListComponents", nil); a.exception() != want {
+			t.Errorf("after change %d: %d %q, want %q", i, a.Status, a.exception(), want)
+		}
+	}
+	cancel()
+	others.Wait()
 }
 
 // TestUnreadablePolicyAllowsNothing: it may hold a Deny.
