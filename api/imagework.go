@@ -8,8 +8,8 @@ import (
 )
 
 // registerImageWork registers the operations that make images otherwise than
-// by a build. Each checks all that can be known and then says that this server
-// cannot do it yet.
+// by a build. Those that this server cannot do yet check all that can be known
+// and then say so.
 func (s *Server) registerImageWork() {
 	write(s, "RetryImage", s.retryImage)
 	write(s, "DistributeImage", s.distributeImage)
@@ -22,7 +22,11 @@ func (s *Server) retryImage(ctx context.Context, tx ingot.Tx, in *model.RetryIma
 	if err != nil {
 		return nil, err
 	}
-	return nil, ingot.RetryImage(ctx, tx, arn)
+	if err := ingot.RetryImage(ctx, tx, arn, s.Now()); err != nil {
+		return nil, err
+	}
+	s.startAfterCommit(ctx, arn)
+	return &model.RetryImageResponse{ImageBuildVersionArn: arn.String(), ClientToken: in.ClientToken}, nil
 }
 
 func (s *Server) distributeImage(ctx context.Context, tx ingot.Tx, in *model.DistributeImageRequest) (*model.DistributeImageResponse, error) {

@@ -48,15 +48,21 @@ func TestRetryImage(t *testing.T) { // G8
 		"4": {"BUILDING", "AMI", nil, 400, "ResourceInUseException"},
 		"5": {"DISTRIBUTING", "DOCKER", nil, 400, "ResourceInUseException"},
 		"6": {"CANCELLED", "AMI", nil, 400, invalidRequest},
-		"7": {"FAILED", "AMI", []execution{{build, completed}, {test, failed}}, 501, notImplemented},
-		"8": {"CANCELLED", "AMI", []execution{{build, completed}}, 501, notImplemented},
-		"9": {"FAILED", "AMI", []execution{{test, failed}}, 501, notImplemented}, // it has no build workflow
+		"7": {"FAILED", "AMI", []execution{{build, completed}, {test, failed}}, 200, ""},
+		"8": {"CANCELLED", "AMI", []execution{{build, completed}}, 200, ""},
+		"9": {"FAILED", "AMI", []execution{{test, failed}}, 200, ""}, // it has no build workflow
 	} {
 		arn := s.putOwnImage(build, c.state, c.kind)
 		for _, e := range c.executions {
 			s.putWorkflowExecution("wf-"+build+string(e.kind), arn, e.kind, e.status)
 		}
-		s.refused(c.status, c.exception, "PUT", "/RetryImage", obj{"imageBuildVersionArn": arn}, "")
+		if c.status != 200 {
+			s.refused(c.status, c.exception, "PUT", "/RetryImage", obj{"imageBuildVersionArn": arn}, "")
+			continue
+		}
+		if got := s.must("PUT", "/RetryImage", obj{"imageBuildVersionArn": arn}); got["imageBuildVersionArn"] != arn {
+			t.Errorf("RetryImage of %s = %v", arn, got)
+		}
 	}
 	s.refused(404, notFound, "PUT", "/RetryImage", obj{"imageBuildVersionArn": own + "image/demo/2.0.0/1"})
 	s.refused(403, "ForbiddenException", "PUT", "/RetryImage", obj{"imageBuildVersionArn": managed + "image/demo/2.0.0/1"})

@@ -292,7 +292,12 @@ func (d *driver) images() {
 func (d *driver) imageWork() {
 	for _, r := range d.requests() {
 		switch r.operation {
-		case "RetryImage", "DistributeImage", "ImportVmImage", "ImportDiskImage":
+		case "RetryImage":
+			out, err := d.call(r.operation, r.in)
+			if want := (obj{"imageBuildVersionArn": d.retried}); err != nil || !cmp.Equal(want, out) {
+				d.t.Errorf("RetryImage = %v, %v; want %v", out, err, want)
+			}
+		case "DistributeImage", "ImportVmImage", "ImportDiskImage":
 			d.refuses(r.operation, r.in, r.exception)
 		}
 	}

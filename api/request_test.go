@@ -18,6 +18,7 @@ type world struct {
 	component, containerRecipe, workflow, distribution, pipeline, policy string
 	available, failed, building                                          string // images
 	execution                                                            string // lifecycle
+	retried                                                              string // failed after its BUILD stage
 }
 
 const (
@@ -40,6 +41,9 @@ func newWorld(t *testing.T, change ...func(*api.Config)) *world {
 	w.move(w.available, model.ImageStatusAvailable)
 	w.move(w.failed, model.ImageStatusFailed)
 	w.move(w.building, model.ImageStatusBuilding)
+	w.retried = w.build()
+	w.move(w.retried, model.ImageStatusFailed)
+	w.putWorkflowExecution("wf-12345678-1234-4234-8234-123456789013", w.retried, model.WorkflowTypeBuild, model.WorkflowExecutionStatusCompleted)
 	w.execution = w.putExecution(model.LifecycleExecutionStatusSuccess, w.policy, w.available)
 	w.putWorkflowExecution(workflowExecutionID, w.failed, model.WorkflowTypeBuild, model.WorkflowExecutionStatusCompleted)
 	must(t, w.Store.Write(t.Context(), func(tx ingot.Tx) error {
@@ -153,7 +157,7 @@ func (w *world) requests() []request {
 			"loggingConfiguration": obj{"logGroupName": "/mine"}, "tags": tags,
 			"registerImageOptions": obj{"secureBootEnabled": true, "uefiData": "AA=="}, "windowsConfiguration": obj{"imageIndex": 1.0},
 		}, notImplemented},
-		{"RetryImage", obj{"imageBuildVersionArn": w.failed}, notImplemented},
+		{"RetryImage", obj{"imageBuildVersionArn": w.retried}, ""},
 		{"DistributeImage", obj{
 			"sourceImage": w.available, "distributionConfigurationArn": w.distribution, "executionRole": role, "tags": tags,
 			"loggingConfiguration": obj{"logGroupName": "/mine"},

@@ -49,7 +49,15 @@ func (p *production) run(ctx flow.Context) error {
 	if err := p.open(); err != nil {
 		return err
 	}
-	for _, stage := range []func(flow.Context) error{p.build, p.test, p.distribute} {
+	stages := []func(flow.Context) error{p.build, p.test, p.distribute}
+	if r := p.Resume; r != nil {
+		p.built, p.ami, p.outputs = true, r.Image, r.Outputs
+		stages = stages[1:]
+		if r.Stage != model.ImageStatusTesting {
+			stages = stages[1:]
+		}
+	}
+	for _, stage := range stages {
 		if err := stage(ctx); err != nil {
 			return err
 		}

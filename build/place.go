@@ -73,6 +73,7 @@ func (c component) has(phases ...string) bool {
 type placed struct {
 	Plan      plan              `json:"plan"`
 	Documents map[string]string `json:"documents"`
+	Resume    *resumption       `json:"resume,omitempty"` // of a retry
 }
 
 // place waits for the build's turn and makes its plan.
@@ -81,6 +82,10 @@ func (b *Builder) place(ctx context.Context, req request) (placed, error) {
 		return placed{}, err
 	}
 	p := placed{Documents: map[string]string{}}
+	if req.Run > 1 {
+		stage, err := b.retake(ctx, req, &p)
+		return p, atStage(err, &model.FailureContext{ImageStatus: stage})
+	}
 	err := b.plan(ctx, req, &p)
 	return p, atStage(err, &model.FailureContext{ImageStatus: model.ImageStatusCreating})
 }

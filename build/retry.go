@@ -1,0 +1,144 @@
+package build
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"ingot.dev/ingot"
+	"ingot.dev/ingot/model"
+	"ingot.dev/ingot/workflow"
+)
+
+// resumption is what a retry goes on from: the stage, and what the workflows of
+// earlier stages have made. Source: api.md §3.7, distribution.md §11.
+type resumption struct {
+	Stage   model.ImageStatus `json:"stage"`
+	Image   string            `json:"image"`   // AMI
+	Outputs map[string]any    `json:"outputs"` // $.workflowOutputs
+}
+
+// retake takes up the plan of the first run, and reads what came of the stages
+// that are over off the records of their executions.
+func (b *Builder) retake(ctx context.Context, req request, out *placed) (model.ImageStatus, error) {
+	arn, err := ingot.ParseARN(req.Image)
+	if err != nil {
+		return "", err
+	}
+	record, err := b.Records.Get(ctx, arn)
+	if err != nil {
+		return "", err
+	}
+	stage := model.ImageStatus(record.Status)
+	if out.Plan, err = b.readPlan(req.Image); err != nil {
+		return stage, err
+	}
+	out.Resume = &resumption{Stage: stage, Image: out.Plan.Parent.ID, Outputs: map[string]any{}}
+	for _, s := range out.Plan.Workflows {
+		d, err := b.readDocument(ctx, s, out)
+		if err != nil {
+			return stage, err
+		}
+		if s.Type == model.WorkflowTypeBuild || s.Type == model.WorkflowTypeTest && stage != model.ImageStatusTesting {
+			if err := b.recover(ctx, req, s, d, out.Resume); err != nil {
+				return stage, fmt.Errorf("reading what workflow %s has made: %w", s.ARN, err)
+			}
+		}
+	}
+	return stage, nil
+}
+
+func (b *Builder) readPlan(image string) (p plan, err error) {
+	data, err := os.ReadFile(filepath.Join(b.dir(image), planFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return p, ingot.Errorf(ingot.CodeNotFound, "the plan of the first build of %s is gone with its folder; build the image again", image)
+	}
+	if err == nil {
+		err = json.Unmarshal(data, &p)
+	}
+	if err != nil {
+		return p, fmt.Errorf("reading the plan of %s: %w", image, err)
+	}
+	return p, nil
+}
+
+// readDocument makes sure that a document is what the plan was made of.
+func (b *Builder) readDocument(ctx context.Context, s scheduled, out *placed) (*workflow.Document, error) {
+	arn, err := ingot.ParseARN(s.ARN)
+	if err != nil {
+		return nil, err
+	}
+	record, err := b.Records.Get(ctx, arn)
+	if err != nil {
+		return nil, err
+	}
+	found, err := ingot.Decode[ingot.Workflow](record)
+	if err != nil {
+		return nil, err
+	}
+	if digest([]byte(found.Data)) != s.Digest {
+		return nil, fmt.Errorf("the document of workflow %s is not the one that the build began with", s.ARN)
+	}
+	out.Documents[s.Digest] = found.Data
+	return s.parse(found.Data)
+}
+
+// recover reads the outputs of a workflow off the steps of its last execution.
+func (b *Builder) recover(ctx context.Context, req request, s scheduled, d *workflow.Document, r *resumption) error {
+	steps, err := b.completedSteps(ctx, req, s)
+	if err != nil || steps == nil {
+		return err
+	}
+	v := workflow.Values{StepOutputs: map[string]any{}, WorkflowOutputs: r.Outputs}
+	if v.Parameters, err = workflow.Typed(d.Parameters, s.Parameters); err != nil {
+		return err
+	}
+	for _, step := range steps {
+		if step.Outputs == "" || step.Status != model.WorkflowStepExecutionStatusCompleted {
+			continue
+		}
+		var outputs map[string]any
+		if err := json.Unmarshal([]byte(step.Outputs), &outputs); err != nil {
+			return err
+		}
+		v.StepOutputs[step.Name] = outputs
+		if id, ok := outputs["imageId"].(string); ok && s.Type == model.WorkflowTypeBuild {
+			r.Image = id
+		}
+	}
+	results, err := v.Results(d)
+	maps.Copy(r.Outputs, results)
+	return err
+}
+
+// completedSteps are those of the last execution of a workflow that came to its
+// end, in order; nil when none did.
+func (b *Builder) completedSteps(ctx context.Context, req request, s scheduled) (steps []ingot.StepExecution, err error) {
+	err = b.Records.Write(ctx, func(tx ingot.Tx) error {
+		arn, err := ingot.ParseARN(req.Image)
+		if err != nil {
+			return err
+		}
+		list, err := executions(ctx, tx, arn)
+		if err != nil {
+			return err
+		}
+		for run := req.Run - 1; run >= 1; run-- {
+			id := executionID(req.Image, s.Key, run)
+			i := slices.IndexFunc(list, func(e ingot.WorkflowExecution) bool { return e.WorkflowExecutionId == id })
+			if i < 0 || list[i].Status != model.WorkflowExecutionStatusCompleted {
+				continue
+			}
+			steps, _, err = tx.StepExecutions(ctx, id, "", maxSteps)
+			return err
+		}
+		return nil
+	})
+	return steps, err
+}
