@@ -70,6 +70,20 @@ var imageCases = cases{
 			t.Errorf("workflows = %+v", got)
 		}
 	},
+	"G11": func(t *testing.T) { // over a record like that of a build, whose own tests are TestWF10Approval and others of package build
+		f := newFactory(t)
+		arn, other := f.build(), f.build()
+		f.putWaiting(waitingStepID, arn)
+		if list := f.must("POST", "/ListWaitingWorkflowSteps", nil)["steps"]; dig(list, 0, "stepExecutionId") != waitingStepID || dig(list, 0, "imageBuildVersionArn") != arn {
+			t.Errorf("ListWaitingWorkflowSteps = %v", list)
+		}
+		send := func(image, action string) obj {
+			return obj{"stepExecutionId": waitingStepID, "imageBuildVersionArn": image, "action": action, "reason": "ok"}
+		}
+		f.refused(400, invalid, "PUT", "/SendWorkflowStepAction", send(other, "STOP"), "'imageBuildVersionArn'")
+		f.must("PUT", "/SendWorkflowStepAction", send(arn, "STOP"))
+		f.refused(400, invalidRequest, "PUT", "/SendWorkflowStepAction", send(arn, "RESUME"), waitingStepID)
+	},
 	"G12": func(t *testing.T) { // over records like those of a build
 		f := newFactory(t)
 		arn := f.build()

@@ -21,7 +21,6 @@ var elsewhere = map[string]string{
 	"G7":  "retried builds: a test of the builder",
 	"G8":  "retried builds: TestRetryImage has the refusals",
 	"G10": "distribution to parameters: a test of the builder",
-	"G11": "waiting steps: a test of the builder; TestWaitingSteps has the refusals",
 	"G13": "container builds: not built",
 	"G15": "state updates of AMIs: not built; TestStateUpdateRefusals has the checks",
 	"G17": "distribution of an image: a test of the builder; TestDistributeImage has the refusals",

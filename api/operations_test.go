@@ -331,8 +331,14 @@ func (d *driver) executions() {
 	d.expect("GetWorkflowExecution", obj{"workflowExecutionId": id}, object(workflow).with(owners))
 	d.expect("ListWorkflowStepExecutions", obj{"workflowExecutionId": id}, object(owners).with(obj{"steps": []any{one}}))
 	d.expect("GetWorkflowStepExecution", obj{"stepExecutionId": step}, object(object(one).with(owners)).with(obj{"onFailure": "Abort", "timeoutSeconds": 60.0}))
+	d.expect("ListWaitingWorkflowSteps", obj{}, obj{"steps": []any{obj{
+		"stepExecutionId": waitingStepID, "imageBuildVersionArn": d.building, "workflowExecutionId": "wf-12345678-1234-4234-8234-123456789015",
+		"workflowBuildVersionArn": own + "workflow/test/approve/1.0.0/1", "name": "Approve", "action": "WaitForAction", "startTime": date,
+	}}})
+	target := object{"stepExecutionId": waitingStepID, "imageBuildVersionArn": d.building}
+	d.expect("SendWorkflowStepAction", target.with(obj{"action": "STOP", "reason": "not today"}), target.with(nil))
+	d.refuses("SendWorkflowStepAction", target.with(obj{"action": "RESUME"}), invalidRequest)
 	d.expect("ListWaitingWorkflowSteps", obj{}, obj{"steps": []any{}})
-	d.refuses("SendWorkflowStepAction", obj{"stepExecutionId": step, "imageBuildVersionArn": image, "action": "RESUME"}, invalidRequest)
 }
 
 // fill sets a value of the model from the wire's form.

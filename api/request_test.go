@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"context"
 	"maps"
 	"net/http"
 	"net/url"
@@ -24,6 +25,7 @@ type world struct {
 const (
 	workflowExecutionID = "wf-12345678-1234-4234-8234-123456789012"
 	stepExecutionID     = "step-12345678-1234-4234-8234-123456789012"
+	waitingStepID       = "step-12345678-1234-4234-8234-123456789015"
 	vmImportTask        = "import-ami-0123456789abcdef0"
 )
 
@@ -46,13 +48,29 @@ func newWorld(t *testing.T, change ...func(*api.Config)) *world {
 	w.putWorkflowExecution("wf-12345678-1234-4234-8234-123456789013", w.retried, model.WorkflowTypeBuild, model.WorkflowExecutionStatusCompleted)
 	w.execution = w.putExecution(model.LifecycleExecutionStatusSuccess, w.policy, w.available)
 	w.putWorkflowExecution(workflowExecutionID, w.failed, model.WorkflowTypeBuild, model.WorkflowExecutionStatusCompleted)
-	must(t, w.Store.Write(t.Context(), func(tx ingot.Tx) error {
-		return tx.PutStepExecution(t.Context(), ingot.StepExecution{GetWorkflowStepExecutionResponse: model.GetWorkflowStepExecutionResponse{
-			StepExecutionId: stepExecutionID, WorkflowExecutionId: workflowExecutionID, ImageBuildVersionArn: w.failed,
-			Name: "LaunchBuildInstance", Status: model.WorkflowStepExecutionStatusCompleted,
-		}})
-	}))
+	w.putStep(ingot.StepExecution{GetWorkflowStepExecutionResponse: model.GetWorkflowStepExecutionResponse{
+		StepExecutionId: stepExecutionID, WorkflowExecutionId: workflowExecutionID, ImageBuildVersionArn: w.failed,
+		Name: "LaunchBuildInstance", Status: model.WorkflowStepExecutionStatusCompleted,
+	}})
+	w.putWaiting(waitingStepID, w.building)
 	return w
+}
+
+func (s *server) putStep(step ingot.StepExecution) {
+	s.t.Helper()
+	s.write(func(tx ingot.Tx) error { return tx.PutStepExecution(context.Background(), step) })
+}
+
+// putWaiting stores a step of an image that waits to be approved, as a build would.
+func (s *server) putWaiting(id, image string) {
+	s.t.Helper()
+	s.putStep(ingot.StepExecution{
+		Wait: &ingot.StepWait{Signal: "approve"},
+		GetWorkflowStepExecutionResponse: model.GetWorkflowStepExecutionResponse{
+			StepExecutionId: id, WorkflowExecutionId: "wf-12345678-1234-4234-8234-123456789015", WorkflowBuildVersionArn: own + "workflow/test/approve/1.0.0/1",
+			ImageBuildVersionArn: image, Name: "Approve", Action: "WaitForAction", Status: model.WorkflowStepExecutionStatusRunning, StartTime: model.DateTime(s.now()),
+		},
+	})
 }
 
 // request is one valid request of an operation, with all of its members that
@@ -172,8 +190,8 @@ func (w *world) requests() []request {
 		{"GetWorkflowStepExecution", obj{"stepExecutionId": stepExecutionID}, ""},
 		{"ListWaitingWorkflowSteps", pages, ""},
 		{"SendWorkflowStepAction", obj{
-			"stepExecutionId": stepExecutionID, "imageBuildVersionArn": w.failed, "action": "RESUME", "reason": "ok",
-		}, invalidRequest}, // it does not wait
+			"stepExecutionId": waitingStepID, "imageBuildVersionArn": w.building, "action": "RESUME", "reason": "ok",
+		}, ""},
 
 		{"CreateLifecyclePolicy", lifecyclePolicy(obj{"name": "New Policy", "tags": tags, "dryRun": false}), ""},
 		{"UpdateLifecyclePolicy", lifecyclePolicy(obj{"lifecyclePolicyArn": w.policy}), ""},
