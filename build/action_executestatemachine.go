@@ -26,7 +26,7 @@ type StateMachineCall struct {
 // of state machines. Source: workflows.md §7.15, §12.
 func (w *work) executeStateMachine(ctx context.Context) (map[string]any, error) {
 	if w.StateMachine == nil {
-		return nil, ingot.Errorf(ingot.CodeUnavailable, "this server has no state machines: name an HTTP endpoint that stands in for them with `ingot serve --state-machine URL`")
+		return nil, ingot.Errorf(ingot.CodeUnavailable, "this server has no state machines: set `stateMachine` in its configuration to the URL of what stands in for them")
 	}
 	input := w.text("input")
 	if input == "" {

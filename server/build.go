@@ -74,8 +74,18 @@ func (s *Server) openBuilder(ctx context.Context) error {
 		TestKind:  s.TestKind,
 		Limits:    s.Builds,
 		Log:       s.Log,
+
+		StateMachine: s.stateMachine(),
 	})
 	return nil
+}
+
+// stateMachine is nil when the configuration has none.
+func (s *Server) stateMachine() build.StateMachine {
+	if s.StateMachine == "" {
+		return nil
+	}
+	return build.PostStateMachine(s.StateMachine)
 }
 
 // sweep removes what an earlier process left and nobody needs: no build, no

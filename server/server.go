@@ -51,6 +51,8 @@ type Config struct {
 	Shim      []string        // the program that calls shim.Main, and its arguments before the folder
 	Schedules bool            // run the pipelines that are due
 	Builds    build.Limits    // zero values: by the host
+	// StateMachine is the URL that ExecuteStateMachine posts to; empty: none.
+	StateMachine string
 	Log       *slog.Logger
 	Audit     string // file of the audit log; empty: none
 	Throttle  api.Throttle

@@ -58,6 +58,8 @@ type settings struct {
 	Quotas ingot.Quotas `yaml:"quotas" json:"quotas"`
 	// Builds bounds what builds use at a time.
 	Builds build.Limits `yaml:"builds" json:"builds"`
+	// StateMachine is the URL that stands in for the state machines of workflows; empty: none.
+	StateMachine string `yaml:"stateMachine" json:"stateMachine"`
 	// Notifications say who is told of events, and where topics lead.
 	Notifications notify.Settings `yaml:"notifications" json:"notifications"`
 
