@@ -60,6 +60,9 @@ type Config struct {
 	Now       func() time.Time
 	Log       *slog.Logger
 
+	// Outbox sends logs of components to the object store. Nil: they stay in the
+	// build's folder.
+	Outbox Outbox
 	// Trusts says whether an account takes images of another one. Nil: none does.
 	Trusts func(ctx context.Context, account, source string) (bool, error)
 	// StateMachine stands in for the state machines that ExecuteStateMachine

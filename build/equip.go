@@ -69,6 +69,7 @@ func (b *Builder) provide(ctx context.Context, p *plan, c *model.InfrastructureC
 	p.KeepOnFailure = c.TerminateInstanceOnFailure != nil && !*c.TerminateInstanceOnFailure
 	p.InstanceTags = c.ResourceTags
 	if c.Logging != nil && c.Logging.S3Logs != nil {
+		p.LogBucket = c.Logging.S3Logs.S3BucketName
 		p.LogPrefix = strings.Trim(c.Logging.S3Logs.S3KeyPrefix, "/")
 	}
 	types := c.InstanceTypes

@@ -28,7 +28,9 @@ const maxTree = 4 << 30
 func (w *work) fetchLogs(ctx context.Context, inst compute.Instance) {
 	if err := w.fetchTree(ctx, inst); err != nil {
 		w.log.note("The component runner's own logs could not be fetched: %s", err)
+		return
 	}
+	w.sendLogs()
 }
 
 func (w *work) fetchTree(ctx context.Context, inst compute.Instance) error {
@@ -37,7 +39,7 @@ func (w *work) fetchTree(ctx context.Context, inst compute.Instance) error {
 		return err
 	}
 	defer c.Close()
-	dir := filepath.Join(w.dir(w.Plan.Image), logsDirectory, filepath.FromSlash(w.logKey()))
+	dir := w.logDir()
 	r, out := io.Pipe()
 	fetched := make(chan error, 1)
 	go func() {
@@ -51,6 +53,11 @@ func (w *work) fetchTree(ctx context.Context, inst compute.Instance) error {
 		return fetching // which unpack only repeats
 	}
 	return err
+}
+
+// logDir is where this step's logs are kept.
+func (w *work) logDir() string {
+	return filepath.Join(w.dir(w.Plan.Image), logsDirectory, filepath.FromSlash(w.logKey()))
 }
 
 // logKey is the prefix of the keys of this step's logs. Source: workflows.md

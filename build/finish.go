@@ -73,6 +73,7 @@ func (b *Builder) tryFinish(ctx context.Context, c conclusion) error {
 	if err != nil {
 		return err
 	}
+	b.noteUnsent(c.Image, log)
 	return errors.Join(
 		log.write(Line{Time: b.Now(), Level: "Info", Text: summary(c, status), End: string(status)}),
 		log.Close())

@@ -38,6 +38,7 @@ type plan struct {
 	UserData      string            `json:"userData,omitempty"`    // script that replaces the service's own
 	InstanceTags  map[string]string `json:"instanceTags,omitempty"`
 	KeepOnFailure bool              `json:"keepOnFailure,omitempty"`
+	LogBucket     string            `json:"logBucket,omitempty"` // that component logs are sent to
 	LogPrefix     string            `json:"logPrefix,omitempty"` // of the keys of component logs
 
 	Workflows []scheduled    `json:"workflows"`

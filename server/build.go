@@ -73,6 +73,7 @@ func (s *Server) openBuilder(ctx context.Context) error {
 		BuildKind: s.BuildKind,
 		TestKind:  s.TestKind,
 		Limits:    s.Builds,
+		Outbox:    s.outbox,
 		Log:       s.Log,
 
 		StateMachine: s.stateMachine(),

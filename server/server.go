@@ -25,6 +25,8 @@ import (
 	"ingot.dev/ingot/admin"
 	"ingot.dev/ingot/api"
 	"ingot.dev/ingot/audit"
+	"ingot.dev/ingot/blob/outbox"
+	"ingot.dev/ingot/blob/s3"
 	"ingot.dev/ingot/build"
 	"ingot.dev/ingot/compute"
 	"ingot.dev/ingot/compute/container"
@@ -60,6 +62,7 @@ type Config struct {
 	Quotas    ingot.Quotas
 
 	Notifications notify.Settings // checked
+	Objects       s3.Config       // where objects are kept; without an endpoint, in the data directory
 }
 
 // Server is everything that runs in the process.
@@ -74,6 +77,7 @@ type Server struct {
 	regions *region.Set
 	drivers map[string]compute.Driver
 	told    *notify.Notifier
+	outbox  *outbox.Outbox
 
 	scheduler *schedule.Scheduler
 
@@ -129,6 +133,7 @@ func Open(ctx context.Context, c Config) (_ *Server, err error) {
 	if s.drivers, err = openDrivers(c.Data, c.Runtime, c.Shim); err != nil {
 		return nil, err
 	}
+	s.openOutbox()
 	if err := s.openBuilder(ctx); err != nil {
 		return nil, err
 	}
@@ -150,6 +155,7 @@ func Open(ctx context.Context, c Config) (_ *Server, err error) {
 	if err := s.engine.Open(ctx); err != nil {
 		return nil, err
 	}
+	s.sendObjects(running)
 	// The first build should not wait for the answer.
 	s.background.Go(func() { s.drivers[compute.KindContainer].Probe(ctx) })
 	if err := s.builder.Resume(ctx); err != nil {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
 
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
@@ -17,9 +18,24 @@ import (
 
 // Config says where the server is.
 type Config struct {
-	Endpoint    string // URL
-	Region      string // that requests are signed for; empty: us-east-1
-	Credentials string // a file in the form of the AWS CLI's, whose profile default holds the key
+	Endpoint    string `yaml:"endpoint" json:"endpoint"`       // URL; empty: there is no server
+	Region      string `yaml:"region" json:"region"`           // that requests are signed for; empty: us-east-1
+	Credentials string `yaml:"credentials" json:"credentials"` // a file in the form of the AWS CLI's, whose profile default holds the key
+}
+
+// Check says what is wrong with a configuration, beginning with the member.
+func (c Config) Check() error {
+	if c == (Config{}) {
+		return nil
+	}
+	u, err := url.Parse(c.Endpoint)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil {
+		return fmt.Errorf("endpoint %q: must be a URL such as https://s3.example.org", c.Endpoint)
+	}
+	if _, err := os.Stat(c.Credentials); err != nil {
+		return fmt.Errorf("credentials: must name a file in the form of ~/.aws/credentials: %w", err)
+	}
+	return nil
 }
 
 // Store is a blob.Store.

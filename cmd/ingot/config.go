@@ -16,6 +16,7 @@ import (
 
 	"ingot.dev/ingot"
 	"ingot.dev/ingot/api"
+	"ingot.dev/ingot/blob/s3"
 	"ingot.dev/ingot/build"
 	"ingot.dev/ingot/compute"
 	"ingot.dev/ingot/notify"
@@ -62,6 +63,8 @@ type settings struct {
 	StateMachine string `yaml:"stateMachine" json:"stateMachine"`
 	// Notifications say who is told of events, and where topics lead.
 	Notifications notify.Settings `yaml:"notifications" json:"notifications"`
+	// S3 is the server that objects such as logs are sent to; empty: the data directory.
+	S3 s3.Config `yaml:"s3" json:"s3"`
 
 	// schedules says that pipelines run by themselves: a command that does one
 	// thing must not begin others.
@@ -211,6 +214,9 @@ func (s *settings) check() error {
 	}
 	if err := s.Notifications.Check(); err != nil {
 		return fmt.Errorf("setting notifications.%w", err)
+	}
+	if err := s.S3.Check(); err != nil {
+		return fmt.Errorf("setting s3.%w", err)
 	}
 	data, err := filepath.Abs(s.Data)
 	if err != nil {

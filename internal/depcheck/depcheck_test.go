@@ -57,7 +57,7 @@ var allowed = map[string][]string{
 	"blob/outbox":            {"blob"},
 	"blob/s3":                {"blob", "toe/cloud"},
 	"catalog":                {"", "model", "toe", "workflow"},
-	"build":                  {"", "catalog", "compute", "disk", "distribute", "flow", "guest", "guest/sanitize", "model", "region", "toe", "workflow"},
+	"build":                  {"", "blob/outbox", "catalog", "compute", "disk", "distribute", "flow", "guest", "guest/sanitize", "model", "region", "toe", "workflow"},
 	"notify":                 {""},
 	"client":                 {},
 	"project":                {"", "client", "model"},
