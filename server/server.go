@@ -55,11 +55,11 @@ type Config struct {
 	Builds    build.Limits    // zero values: by the host
 	// StateMachine is the URL that ExecuteStateMachine posts to; empty: none.
 	StateMachine string
-	Log       *slog.Logger
-	Audit     string // file of the audit log; empty: none
-	Throttle  api.Throttle
-	AtOnce    int // requests worked on at once
-	Quotas    ingot.Quotas
+	Log          *slog.Logger
+	Audit        string // file of the audit log; empty: none
+	Throttle     api.Throttle
+	AtOnce       int // requests worked on at once
+	Quotas       ingot.Quotas
 
 	Notifications notify.Settings // checked
 	Objects       s3.Config       // where objects are kept; without an endpoint, in the data directory

@@ -3,6 +3,7 @@ package storetest
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -95,7 +96,11 @@ func executions(t *testing.T, s ingot.Store) {
 	if diff := cmp.Diff([]string{"wf-2", "wf-1", "wf-0", "s2", "s7", "s12"}, seen); diff != "" {
 		t.Errorf("executions newest first, then steps in order (-want +got):\n%s", diff)
 	}
+	waitingSteps(t, s, image.ARN)
 	write(t, s, func(tx ingot.Tx) error { return tx.Delete(ctx, image.ARN) })
+	if list, _, err := s.WaitingSteps(ctx, image.ARN.Scope(), "", 5); err != nil || len(list) != 0 {
+		t.Errorf("after the image was deleted %v wait (%v)", list, err)
+	}
 	_, err = s.WorkflowExecution(ctx, "wf-1")
 	wantCode(t, "WorkflowExecution of a deleted image", err, ingot.CodeNotFound)
 	_, err = s.StepExecution(ctx, "step-wf-0-2")
@@ -202,5 +207,48 @@ func secrets(t *testing.T, s ingot.Store) {
 	}
 	if !bytes.Equal(read("a"), read("a")) || bytes.Equal(read("a"), read("b")) {
 		t.Error("secrets must stay, and differ by name")
+	}
+}
+
+// waitingSteps are listed in pages, by namespace, until they have an answer.
+func waitingSteps(t *testing.T, s ingot.Store, image ingot.ARN) {
+	ctx := t.Context()
+	waits := func(n int) ingot.StepExecution {
+		w := step("wf-0", n)
+		w.ImageBuildVersionArn, w.Status = image.String(), model.WorkflowStepExecutionStatusRunning
+		w.Wait = &ingot.StepWait{Signal: "s"}
+		return w
+	}
+	list := func(scope ingot.Scope) (names []string) {
+		for after, more := "", true; more; more = after != "" {
+			page, next, err := s.WaitingSteps(ctx, scope, after, 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, w := range page {
+				names = append(names, w.Name)
+			}
+			after = next
+		}
+		return names
+	}
+	write(t, s, func(tx ingot.Tx) error {
+		return errors.Join(tx.PutStepExecution(ctx, waits(2)), tx.PutStepExecution(ctx, waits(7)))
+	})
+	if diff := cmp.Diff([]string{"s2", "s7"}, list(image.Scope())); diff != "" {
+		t.Errorf("waiting steps (-want +got):\n%s", diff)
+	}
+	other := image.Scope()
+	other.Region = "eu-elsewhere-1"
+	if names := list(other); names != nil {
+		t.Errorf("in another region %v wait", names)
+	}
+	var answered ingot.StepExecution
+	write(t, s, func(tx ingot.Tx) (err error) {
+		answered, err = ingot.AnswerStep(ctx, tx, waits(2).StepExecutionId, image.String(), ingot.StepAnswer{Action: model.WorkflowStepActionTypeResume})
+		return err
+	})
+	if diff := cmp.Diff([]string{"s7"}, list(image.Scope())); diff != "" || answered.IsWaiting() {
+		t.Errorf("after an answer (-want +got):\n%s", diff)
 	}
 }
