@@ -75,19 +75,15 @@ func (w *work) listOwn(ctx context.Context) (ingot.AMI, error) {
 }
 
 // ownAMI is the AMI that the BUILD workflow made. Without such a workflow the
-// image has one of its own over the parent's snapshot.
+// image is its parent's AMI. Source: api.md §12 G9.
 func (w *work) ownAMI(ctx context.Context) (ingot.AMI, error) {
-	switch {
-	case w.Image == "":
+	switch w.Image {
+	case "":
 		return ingot.AMI{}, errNoImage
-	case w.Image != w.Plan.Parent.ID:
-		return w.ami(ctx, w.Image)
+	case w.Plan.Parent.ID:
+		return w.Plan.Parent, nil
 	}
-	local, err := w.Regions.Region(w.image.Region)
-	if err != nil {
-		return ingot.AMI{}, err
-	}
-	return w.register(ctx, local, w.Plan.Parent)
+	return w.ami(ctx, w.Image)
 }
 
 // distribute carries out the distribution configuration, and makes the image

@@ -516,6 +516,25 @@ func TestDistributionWorkflow(t *testing.T) {
 	l.wantClean(d, 1)
 }
 
+// TestG9OnlyTests (api.md §12): the image is its parent's AMI, which stays
+// whatever becomes of the image.
+func TestG9OnlyTests(t *testing.T) {
+	l, d := fakeLab(t)
+	w := l.workflowOf(model.WorkflowTypeTest, "trial", "steps:\n"+launchStep)
+	arn := l.image("web", with(runs(w)))
+	image := l.build(arn)
+	l.wantStatus(image, model.ImageStatusAvailable)
+	amis := image.OutputResources.Amis
+	if len(amis) != 1 || amis[0].Image != "ami-0123456789abcdef0" || amis[0].Region != labRegion {
+		t.Errorf("the image lists %+v, want its parent", amis)
+	}
+	l.wantSteps(arn, keyTest, model.WorkflowExecutionStatusCompleted, "Launch COMPLETED")
+	l.wantClean(d, 0)
+	if _, err := l.db.FindAMI(t.Context(), arn.Scope(), "ami-0123456789abcdef0"); err != nil {
+		t.Errorf("the parent's AMI: %v", err)
+	}
+}
+
 // TestEveryActionIsKnown: a document that passes its check can be run.
 func TestEveryActionIsKnown(t *testing.T) {
 	for _, name := range workflow.ActionNames() {

@@ -11,7 +11,8 @@ import (
 )
 
 // Copy delivers an AMI to every destination. The image's own is the source
-// itself, which must be registered.
+// itself, which must be registered; an image that was not built has its
+// parent, which may be somebody else's.
 func (s *Service) Copy(ctx context.Context, image Image, list []Destination) []Row {
 	rows := make([]Row, len(list))
 	byScope := map[ingot.Scope]Destination{}
@@ -29,7 +30,7 @@ func (s *Service) Copy(ctx context.Context, image Image, list []Destination) []R
 
 // copyTo makes the AMI of one destination, unless it is there.
 func (s *Service) copyTo(ctx context.Context, image Image, to Destination) (ingot.AMI, error) {
-	if to.Scope == image.Source.Scope {
+	if to.Scope == image.ARN.Scope() {
 		return image.Source, nil
 	}
 	if err := s.admit(ctx, image, to); err != nil {
