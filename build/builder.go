@@ -80,7 +80,7 @@ type Builder struct {
 
 // The durable function and the actions beside the steps of workflows.
 const (
-	function         = "image"
+	function         = "image@1" // the version changes with the calls of Builder.image
 	actionPlace      = "Place"
 	actionClock      = "Clock"
 	actionSettle     = "Settle"
@@ -221,6 +221,12 @@ func (b *Builder) resume(ctx context.Context, image ingot.Record) error {
 		}
 	}
 	over, ending := b.Engine.Result(ctx, run.id())
+	if !over && errors.Is(ending, flow.ErrStopped) {
+		if err := b.Engine.Cancel(ctx, run.id()); err != nil { // ends it at once
+			return err
+		}
+		over, ending = true, fmt.Errorf("this version of the server cannot go on with it; ask for the image again: %w", ending)
+	}
 	record, err := b.Records.Get(ctx, image.ARN)
 	if over || err == nil && isOver(record.Status) {
 		defer b.slots.give(image.ARN.String()) // its end may have been before it was queued

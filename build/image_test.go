@@ -344,6 +344,26 @@ func TestResumeStartsAndCancels(t *testing.T) {
 	l.wantClean(d, 1)
 }
 
+// TestBuildOfAnotherVersion: what this version of the program cannot go on with
+// fails with the reason, and keeps no server from starting.
+func TestBuildOfAnotherVersion(t *testing.T) {
+	l, d := fakeLab(t)
+	arn := l.image("web", nil)
+	_, err := l.db.Writer().Exec(`INSERT INTO flow_run (id, function, input, started) VALUES (?, 'image@0', '{}', '2026-01-01T00:00:00Z')`,
+		request{Image: arn.String(), Run: 1}.id())
+	l.check(err)
+	l.stop()
+	l.start()
+	image := l.await(arn)
+	l.wantStatus(image, model.ImageStatusFailed)
+	for _, want := range []string{"image@0", "image@1", "ask for the image again"} {
+		if !strings.Contains(image.State.Reason, want) {
+			t.Errorf("the reason is %q, want %q in it", image.State.Reason, want)
+		}
+	}
+	l.wantClean(d, 0)
+}
+
 func TestSweep(t *testing.T) {
 	l, d := fakeLab(t)
 	l.wantStatus(l.build(l.image("web", nil)), model.ImageStatusAvailable)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -168,5 +169,37 @@ func BenchmarkLog(b *testing.B) {
 	}
 	if err := l.Close(); err != nil {
 		b.Fatal(fmt.Errorf("closing: %w", err))
+	}
+}
+
+// TestFollowIsBounded: nothing of a large log is left out, and it is never in
+// memory as a whole.
+func TestFollowIsBounded(t *testing.T) {
+	dir := t.TempDir()
+	l := openTestLog(t, dir)
+	const lines, length = 64 << 10, 1 << 10
+	text := strings.Repeat("x", length)
+	for range lines {
+		if err := l.write(Line{Text: text}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	var got int
+	var most uint64
+	err := Follow(t.Context(), dir, false, func(line Line) {
+		if got += len(line.Text); got%(8<<20) == 0 {
+			var m runtime.MemStats
+			runtime.ReadMemStats(&m)
+			most = max(most, m.HeapAlloc)
+		}
+	})
+	if err != nil || got != lines*length {
+		t.Errorf("Follow gave %d bytes, %v; want %d", got, err, lines*length)
+	}
+	if most > 32<<20 {
+		t.Errorf("the heap had %d bytes while a log of %d was read", most, lines*length)
 	}
 }
