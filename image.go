@@ -17,6 +17,8 @@ const (
 	FilterCancel = "cancelRequested"
 	// attributeRun counts the runs of an image's build: the first, and its retries.
 	attributeRun = "run"
+	// attributeSource is the AMI that an image without a recipe distributes.
+	attributeSource = "sourceAmi"
 	// FilterOSVersion is the filter osVersion of images.
 	FilterOSVersion = "osVersion"
 )

@@ -30,7 +30,12 @@ func (s *Server) retryImage(ctx context.Context, tx ingot.Tx, in *model.RetryIma
 }
 
 func (s *Server) distributeImage(ctx context.Context, tx ingot.Tx, in *model.DistributeImageRequest) (*model.DistributeImageResponse, error) {
-	return nil, ingot.DistributeImage(ctx, tx, newARN(ctx, ingot.KindImage, "", ingot.Version{}), in)
+	arn, err := ingot.DistributeImage(ctx, tx, s.Store, newARN(ctx, ingot.KindImage, "", ingot.Version{}), in, s.Now())
+	if err != nil {
+		return nil, err
+	}
+	s.startAfterCommit(ctx, arn)
+	return &model.DistributeImageResponse{ImageBuildVersionArn: arn.String(), ClientToken: in.ClientToken}, nil
 }
 
 func (s *Server) importVMImage(_ context.Context, _ ingot.Tx, in *model.ImportVmImageRequest) (*model.ImportVmImageResponse, error) {

@@ -3,6 +3,7 @@ package api_test
 import (
 	"encoding/base64"
 	"maps"
+	"strings"
 	"testing"
 
 	"ingot.dev/ingot"
@@ -68,7 +69,7 @@ func TestRetryImage(t *testing.T) { // G8
 	s.refused(403, "ForbiddenException", "PUT", "/RetryImage", obj{"imageBuildVersionArn": managed + "image/demo/2.0.0/1"})
 }
 
-func TestDistributeImage(t *testing.T) { // the refusals; G17 waits for the work
+func TestDistributeImage(t *testing.T) { // the refusals; G17 is a test of the builder
 	f := newFactory(t)
 	ami := ingot.AMI{Scope: ingot.Scope{Account: account, Region: region}, ID: baseAMI, Snapshot: "snap-1"}
 	must(t, f.Store.RegisterAMI(t.Context(), ami))
@@ -82,10 +83,9 @@ func TestDistributeImage(t *testing.T) { // the refusals; G17 waits for the work
 		exception string
 		part      string
 	}{
-		"an AMI":                   {obj{"sourceImage": baseAMI}, 501, notImplemented, ""},
-		"an image":                 {obj{"sourceImage": available}, 501, notImplemented, ""},
+		"an image without an AMI":  {obj{"sourceImage": available}, 404, notFound, "no AMI"},
 		"a version":                {obj{"sourceImage": own + "image/demo/x.x.x"}, 400, invalidRequest, "container"},
-		"a parameter":              {obj{"sourceImage": "ssm:/golden"}, 501, notImplemented, ""},
+		"a parameter":              {obj{"sourceImage": "ssm:/golden"}, 404, notFound, "/golden"},
 		"no such AMI":              {obj{"sourceImage": "ami-00000000000000000"}, 404, notFound, "ami-00000000000000000"},
 		"no such image":            {obj{"sourceImage": own + "image/demo/1.0.0/9"}, 404, notFound, "1.0.0/9"},
 		"a failed image":           {obj{"sourceImage": failed}, 404, notFound, "1.0.0/3"},
@@ -107,6 +107,10 @@ func TestDistributeImage(t *testing.T) { // the refusals; G17 waits for the work
 	}
 	if list := f.must("POST", "/ListImageBuildVersions", nil); len(list["imageSummaryList"].([]any)) != 3 {
 		t.Errorf("a refused distribution left an image: %v", list)
+	}
+	got := f.must("PUT", "/DistributeImage", obj{"sourceImage": baseAMI, "distributionConfigurationArn": configuration, "executionRole": role})
+	if arn, _ := got["imageBuildVersionArn"].(string); !strings.HasSuffix(arn, "/1.0.0/1") {
+		t.Errorf("DistributeImage of an AMI = %v", got)
 	}
 }
 

@@ -297,7 +297,12 @@ func (d *driver) imageWork() {
 			if want := (obj{"imageBuildVersionArn": d.retried}); err != nil || !cmp.Equal(want, out) {
 				d.t.Errorf("RetryImage = %v, %v; want %v", out, err, want)
 			}
-		case "DistributeImage", "ImportVmImage", "ImportDiskImage":
+		case "DistributeImage":
+			out, err := d.call(r.operation, r.in)
+			if arn, _ := out["imageBuildVersionArn"].(string); err != nil || !strings.HasSuffix(arn, "/1.0.0/1") {
+				d.t.Errorf("DistributeImage = %v, %v", out, err)
+			}
+		case "ImportVmImage", "ImportDiskImage":
 			d.refuses(r.operation, r.in, r.exception)
 		}
 	}

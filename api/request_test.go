@@ -177,9 +177,9 @@ func (w *world) requests() []request {
 		}, notImplemented},
 		{"RetryImage", obj{"imageBuildVersionArn": w.retried}, ""},
 		{"DistributeImage", obj{
-			"sourceImage": w.available, "distributionConfigurationArn": w.distribution, "executionRole": role, "tags": tags,
+			"sourceImage": baseAMI, "distributionConfigurationArn": w.distribution, "executionRole": role, "tags": tags,
 			"loggingConfiguration": obj{"logGroupName": "/mine"},
-		}, notImplemented},
+		}, ""},
 		{"CancelImageCreation", obj{"imageBuildVersionArn": w.building}, ""},
 		{"ListImageScanFindings", list(obj{"filters": names("severity", "HIGH")}), ""},
 		{"ListImageScanFindingAggregations", obj{"filter": obj{"name": "imageBuildVersionArn", "values": []any{w.available}}}, ""},

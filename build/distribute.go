@@ -22,8 +22,10 @@ func (p *plan) deliverTo(arn ingot.ARN, image *model.Image) error {
 	if image.DistributionConfiguration != nil {
 		p.Distributions = image.DistributionConfiguration.Distributions
 	}
-	p.AMITags = image.ImageRecipe.AmiTags
-	source := ingot.AMI{Description: image.ImageRecipe.Description}
+	source := ingot.AMI{Description: p.Parent.Description}
+	if r := image.ImageRecipe; r != nil {
+		p.AMITags, source.Description = r.AmiTags, r.Description
+	}
 	list, err := distribute.Destinations(p.destined(arn, source), p.Distributions)
 	if err != nil {
 		return err

@@ -97,6 +97,13 @@ func (b *Builder) plan(ctx context.Context, req request, out *placed) error {
 	if err != nil {
 		return err
 	}
+	record, err := b.Records.Get(ctx, arn)
+	if err != nil {
+		return err
+	}
+	if source := ingot.DistributedAMI(record); source != "" {
+		return b.planDistribution(ctx, record, source, &out.Plan)
+	}
 	image, err := b.advance(ctx, arn, model.ImageStatusCreating, nil)
 	if err != nil {
 		return err
@@ -133,6 +140,23 @@ func (b *Builder) plan(ctx context.Context, req request, out *placed) error {
 	}
 	p.Variables = variables(arn, image, *p)
 	p.CacheKeys = cacheKeys(*p)
+	return b.writePlan(*p)
+}
+
+// planDistribution is the plan of an image that only distributes an AMI: there
+// are no workflows, so its distribution configuration is all that is done.
+func (b *Builder) planDistribution(ctx context.Context, record ingot.Record, source string, p *plan) error {
+	image, err := ingot.Decode[model.Image](record)
+	if err != nil {
+		return err
+	}
+	p.Image, p.Name, p.Started = record.ARN.String(), image.Name, started(image, b.Now())
+	if p.Parent, err = b.Records.FindAMI(ctx, record.ARN.Scope(), source); err != nil {
+		return fmt.Errorf("finding the AMI to distribute: %w", err)
+	}
+	if err := p.deliverTo(record.ARN, image); err != nil {
+		return err
+	}
 	return b.writePlan(*p)
 }
 
