@@ -36,9 +36,9 @@ type Event struct {
 	Detail     any       `json:"detail"`
 }
 
-// tell puts an event about a resource into the outbox. others are the further
-// resources that it concerns.
-func tell(ctx context.Context, w MessageWriter, about ARN, kind EventType, detail any, now time.Time, others ...string) error {
+// tell puts an event about a resource into the outbox. subject is what happened
+// in a line, others are the further resources that it concerns.
+func tell(ctx context.Context, w MessageWriter, about ARN, kind EventType, subject string, detail any, now time.Time, others ...string) error {
 	id := uuid.NewString()
 	body, err := json.Marshal(Event{
 		Version: "0", ID: id, DetailType: kind, Source: "aws.imagebuilder",
@@ -50,7 +50,7 @@ func tell(ctx context.Context, w MessageWriter, about ARN, kind EventType, detai
 	}
 	return w.PutMessage(ctx, Message{
 		ID: id, Channel: ChannelEvents, Name: string(kind), About: about.String(), Time: now,
-		Subject: fmt.Sprintf("%s: %s", kind, about), Body: body,
+		Subject: subject, Body: body,
 	})
 }
 
@@ -89,7 +89,8 @@ func tellImageState(ctx context.Context, w MessageWriter, image ARN, from model.
 	if from != "" {
 		detail.Previous = &eventState{Status: from}
 	}
-	return tell(ctx, w, image, EventImageState, detail, now)
+	subject := fmt.Sprintf("%s %s is %s", image.Name, imageVersion(image), to.Status)
+	return tell(ctx, w, image, EventImageState, subject, detail, now)
 }
 
 // TellFindings tells that the scan of an image has found vulnerabilities.
@@ -100,7 +101,8 @@ func TellFindings(ctx context.Context, w MessageWriter, image ARN, pipeline, ins
 	if pipeline != "" {
 		others = append(others, pipeline)
 	}
-	return tell(ctx, w, image, EventCVE, detail, now, others...)
+	subject := fmt.Sprintf("%s %s has %d findings", image.Name, imageVersion(image), detail.Counts.All)
+	return tell(ctx, w, image, EventCVE, subject, detail, now, others...)
 }
 
 func count(n *int64) int64 {
@@ -117,11 +119,13 @@ func TellStepWaiting(ctx context.Context, w MessageWriter, s StepExecution, now 
 		return err
 	}
 	detail := stepWaitingDetail{s.WorkflowExecutionId, s.StepExecutionId, s.Name}
-	return tell(ctx, w, image, EventStepWaiting, detail, now, s.WorkflowBuildVersionArn)
+	subject := fmt.Sprintf("Step %s of %s %s waits", s.Name, image.Name, imageVersion(image))
+	return tell(ctx, w, image, EventStepWaiting, subject, detail, now, s.WorkflowBuildVersionArn)
 }
 
 // TellPipelineDisabled tells that a pipeline was disabled after so many
 // failures in a row. Source: api.md §5.5.
 func TellPipelineDisabled(ctx context.Context, w MessageWriter, pipeline ARN, failures int, now time.Time) error {
-	return tell(ctx, w, pipeline, EventPipelineDisabled, pipelineDisabledDetail{strconv.Itoa(failures)}, now)
+	subject := fmt.Sprintf("Pipeline %s is disabled after %d failures", pipeline.Name, failures)
+	return tell(ctx, w, pipeline, EventPipelineDisabled, subject, pipelineDisabledDetail{strconv.Itoa(failures)}, now)
 }
