@@ -123,8 +123,8 @@ steps:
 				t.Errorf("it was skipped from %s to %s, want one time", s.StartTime, s.EndTime)
 			}
 			l.wantClean(d, 0)
-			if amis, err := l.db.ListAMIs(t.Context(), arn.Scope()); err != nil || len(amis) != 2 {
-				t.Errorf("there are %d AMIs, want the parent and one over its snapshot (%v)", len(amis), err)
+			if amis, err := l.db.ListAMIs(t.Context(), arn.Scope()); err != nil || len(amis) != 1 {
+				t.Errorf("there are %d AMIs, want the parent only (%v)", len(amis), err)
 			}
 		})
 	}
