@@ -24,6 +24,7 @@ import (
 type process struct {
 	t        *testing.T
 	settings settings
+	temp     string // its folder for temporary files
 	cmd      *exec.Cmd
 	log      *bytes.Buffer
 	*connection
@@ -39,7 +40,7 @@ func newProcess(t *testing.T) *process {
 	t.Cleanup(func() { os.RemoveAll(runtime) })
 	s := defaultSettings()
 	s.Data, s.Runtime, s.Listen = t.TempDir(), runtime, "127.0.0.1:0"
-	p := &process{t: t, settings: s}
+	p := &process{t: t, settings: s, temp: t.TempDir()}
 	t.Cleanup(func() {
 		if p.cmd != nil {
 			p.stop()
@@ -50,7 +51,7 @@ func newProcess(t *testing.T) *process {
 
 func (p *process) env() []string {
 	return append(os.Environ(), asProgram+"=1", "INGOT_DATA="+p.settings.Data,
-		"INGOT_RUNTIME="+p.settings.Runtime, "INGOT_LISTEN="+p.settings.Listen)
+		"INGOT_RUNTIME="+p.settings.Runtime, "INGOT_LISTEN="+p.settings.Listen, "TMPDIR="+p.temp)
 }
 
 func (p *process) start() {
@@ -124,7 +125,8 @@ func (p *process) call(operation string, in, out any) {
 func (p *process) leftovers() []string {
 	p.t.Helper()
 	list := computetest.Leftovers(p.t, server.Tag(p.settings.Data), p.settings.Data, p.settings.Runtime)
-	return append(list, computetest.Files(p.t, filepath.Join(p.settings.Data, "instances"))...)
+	list = append(list, computetest.Files(p.t, filepath.Join(p.settings.Data, "instances"))...)
+	return append(list, computetest.Files(p.t, p.temp)...)
 }
 
 // importBase makes the test machine's Debian disk the base of the recipes.

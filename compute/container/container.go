@@ -24,6 +24,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 
@@ -97,12 +99,12 @@ func (d *Driver) Sweep(ctx context.Context, keep []string) error {
 	errs := []error{err}
 	ids, err := strays(d.Tag)
 	errs = append(errs, err)
-	for _, id := range ids {
+	for _, id := range append(ids, probeID) {
 		if !slices.Contains(have, id) && !slices.Contains(keep, id) {
 			errs = append(errs, reap(ctx, d.Tag, id, d.Dir))
 		}
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, os.RemoveAll(filepath.Join(d.Dir, probeID)))...)
 }
 
 // name is what everything of an instance is called on the host.

@@ -76,6 +76,8 @@ type prober struct {
 	mounted rootDisk
 }
 
+// probeID stands where the id of an instance does, so that Sweep finds what a
+// killed probe has left.
 const probeID = "probe"
 
 func (p *prober) root() (string, error) {
@@ -93,7 +95,8 @@ func (p *prober) agent() (string, error) {
 // disk makes, exposes and mounts a small one.
 func (p *prober) disk() (string, error) {
 	var err error
-	if p.dir, err = os.MkdirTemp("", "ingot-probe-"); err != nil {
+	p.dir = filepath.Join(p.driver.Dir, probeID)
+	if err := os.MkdirAll(p.dir, 0o700); err != nil {
 		return "", err
 	}
 	overlay := filepath.Join(p.dir, "disk.qcow2")

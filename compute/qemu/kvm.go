@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"ingot.dev/ingot/compute"
 	"ingot.dev/ingot/compute/qemu/probe"
 )
@@ -91,19 +93,16 @@ func userName() string {
 // but about asking it: no QEMU, no room, or ctx has ended.
 func runProbe(ctx context.Context, accel Accel, limit time.Duration) (compute.Finding, error) {
 	f := compute.Finding{Name: "kvm"}
-	dir, err := os.MkdirTemp("", "ingot-probe-")
+	kernel, err := kernelFile()
 	if err != nil {
 		return f, fmt.Errorf("probing KVM: %w", err)
 	}
-	defer os.RemoveAll(dir)
-	kernel := filepath.Join(dir, "probe.elf")
-	if err := os.WriteFile(kernel, probe.Kernel, 0o600); err != nil {
-		return f, fmt.Errorf("probing KVM: %w", err)
-	}
+	defer kernel.Close()
 	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	var letters, stderr bytes.Buffer
-	cmd := exec.CommandContext(limited, qemuBinary, probeArgs(kernel, accel)...)
+	cmd := exec.CommandContext(limited, qemuBinary, probeArgs("/proc/self/fd/3", accel)...)
+	cmd.ExtraFiles = []*os.File{kernel} // 3
 	cmd.Stdout, cmd.Stderr = &letters, &stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	// The signal comes when the starting thread ends.
@@ -125,6 +124,19 @@ func runProbe(ctx context.Context, accel Accel, limit time.Duration) (compute.Fi
 	default:
 		f.Detail = "QEMU cannot use KVM: " + lastLine(stderr.String(), err)
 		f.Remedy = "see dmesg for messages of kvm"
+	}
+	return f, nil
+}
+
+// kernelFile holds the probe guest in memory: a killed server leaves no file.
+func kernelFile() (*os.File, error) {
+	fd, err := unix.MemfdCreate("ingot-probe", unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, err
+	}
+	f := os.NewFile(uintptr(fd), "ingot-probe")
+	if _, err := f.Write(probe.Kernel); err != nil {
+		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil
 }
