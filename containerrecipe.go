@@ -15,15 +15,17 @@ import (
 // FilterContainerType is the filter containerType of container recipes.
 const FilterContainerType = "containerType"
 
-// CheckContainerRecipe checks the members of a recipe against each other.
-// Source: api.md §3.3, containers.md §1 and §3.
-func CheckContainerRecipe(in *model.CreateContainerRecipeRequest) error {
+// CheckTemplateSource wants a template or its address. Source: api.md §3.3.
+func CheckTemplateSource(in *model.CreateContainerRecipeRequest) error {
 	if (in.DockerfileTemplateData == "") == (in.DockerfileTemplateUri == "") {
 		return Errorf(CodeCombination, "Exactly one of the parameters 'dockerfileTemplateData' and 'dockerfileTemplateUri' must be given.")
 	}
-	if in.DockerfileTemplateUri != "" {
-		return InvalidField("dockerfileTemplateUri", "This server has no object store to read '%s' from. Supply the template in 'dockerfileTemplateData'.", in.DockerfileTemplateUri)
-	}
+	return nil
+}
+
+// CheckContainerRecipe checks the members of a recipe against each other; its
+// template is in dockerfileTemplateData. Source: api.md §3.3, containers.md §1 and §3.
+func CheckContainerRecipe(in *model.CreateContainerRecipeRequest) error {
 	for _, check := range []error{
 		checkDockerfile(in.DockerfileTemplateData, len(in.Components) > 0),
 		checkOverrides(in), checkRepository(in.TargetRepository.RepositoryName),

@@ -59,6 +59,7 @@ type Config struct {
 	Metrics   *prometheus.Registry        // served at /metrics; default: a new one
 	Ready     func(context.Context) error // why builds cannot be taken, for /readyz; nil: always ready
 	Builder   Builder                     // nil: images stay PENDING
+	Documents Documents                   // nil: requests must hold their documents
 	Scheduler Scheduler                   // nil: pipelines do not run by themselves
 	Audit     *audit.Log                  // nil: none
 	Throttle  Throttle

@@ -32,8 +32,9 @@ type call struct {
 	token     string // client token, made up if the client sent none
 	replays   bool   // the client sent the token
 	dryRun    bool
-	digest    string // of the input without what does not count for tokens
-	cursor    string // of the store, out of the page token; any bytes
+	digest    string   // of the input without what does not count for tokens
+	cursor    string   // of the store, out of the page token; any bytes
+	document  *fetched // that the request names by an address; nil: it names none
 	after     []func(context.Context)
 }
 
@@ -133,6 +134,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, c *call) (body [
 	if err := s.prepare(c, in); err != nil {
 		return nil, err
 	}
+	s.fetch(r.Context(), c, in)
 	out, err := op.serve(context.WithValue(r.Context(), callKey{}, c), in)
 	if err != nil {
 		return nil, err

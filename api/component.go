@@ -21,6 +21,15 @@ func (s *Server) createComponent(ctx context.Context, tx ingot.Tx, in *model.Cre
 	if err := ingot.CheckComponentSource(in); err != nil {
 		return nil, err
 	}
+	var err error
+	if in.Data, err = documentOf(ctx, in.Data); err != nil {
+		return nil, err
+	}
+	return s.storeComponent(ctx, tx, in)
+}
+
+// storeComponent makes a component whose document is in data.
+func (s *Server) storeComponent(ctx context.Context, tx ingot.Tx, in *model.CreateComponentRequest) (*model.CreateComponentResponse, error) {
 	version, err := ingot.ParseVersion(in.SemanticVersion)
 	if err != nil {
 		return nil, err
@@ -47,9 +56,6 @@ var documentPlatforms = map[model.Platform]string{
 // checkDocument returns what a component takes over from its document, or all
 // faults of the document, a line each.
 func checkDocument(in *model.CreateComponentRequest) (ingot.ComponentDocument, error) {
-	if in.Uri != "" {
-		return ingot.ComponentDocument{}, ingot.InvalidField("uri", "This server has no object store to read '%s' from. Supply the document in 'data'.", in.Uri)
-	}
 	doc, findings := toe.Check([]byte(in.Data), toe.CheckOptions{Path: "data", Platform: documentPlatforms[in.Platform], Service: true})
 	if err := findings.Err(); err != nil {
 		return ingot.ComponentDocument{}, ingot.InvalidField("data", "%s", err)

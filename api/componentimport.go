@@ -21,13 +21,14 @@ func (s *Server) importComponent(ctx context.Context, tx ingot.Tx, in *model.Imp
 	if err := ingot.CheckComponentSource(c); err != nil {
 		return nil, err
 	}
-	if c.Uri == "" {
-		var err error
-		if c.Data, err = scriptDocument(in.Data, in.Type, in.Platform); err != nil {
-			return nil, err
-		}
+	script, err := documentOf(ctx, in.Data)
+	if err != nil {
+		return nil, err
 	}
-	made, err := s.createComponent(ctx, tx, c)
+	if c.Data, err = scriptDocument(script, in.Type, in.Platform); err != nil {
+		return nil, err
+	}
+	made, err := s.storeComponent(ctx, tx, c)
 	if err != nil {
 		return nil, err
 	}

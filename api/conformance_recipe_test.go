@@ -44,6 +44,17 @@ var componentCases = cases{
 			t.Errorf("parameters (-want +got):\n%s", diff)
 		}
 	},
+	"C5": func(t *testing.T) {
+		text := docBuild + strings.Repeat("# a long document\n", 20_000/18)
+		s := start(t, inBucket(t, "component.yml", text))
+		in := component("demo", "1.0.0", "")
+		delete(in, "data")
+		in["uri"] = "s3://documents/component.yml"
+		arn, _ := s.must("PUT", "/CreateComponent", in)["componentBuildVersionArn"].(string)
+		if got := s.getComponent(arn)["data"]; got != text {
+			t.Errorf("data has %d bytes, want the %d of the object", len(got.(string)), len(text))
+		}
+	},
 	"C6": func(t *testing.T) {
 		s := withCatalogue(t)
 		arn := s.createComponent("tool", "1.0.0", docBuild)

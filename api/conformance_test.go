@@ -14,7 +14,6 @@ var ranges = map[string]int{"W": 14, "I": 13, "T": 6, "C": 10, "R": 17, "P": 12,
 
 // elsewhere are the cases that are no test of this package, and why.
 var elsewhere = map[string]string{
-	"C5":  "documents in an object store: there is none",
 	"P9":  "TestDependencyCondition of package schedule",
 	"P10": "TestAutoDisable of package schedule",
 	"G1":  "a whole build: TestBuild of package build, TestCreateImageMinimal for the answers before it",

@@ -19,6 +19,12 @@ func (s *Server) createContainerRecipe(ctx context.Context, tx ingot.Tx, in *mod
 	if err != nil {
 		return nil, err
 	}
+	if err := ingot.CheckTemplateSource(in); err != nil {
+		return nil, err
+	}
+	if in.DockerfileTemplateData, err = documentOf(ctx, in.DockerfileTemplateData); err != nil {
+		return nil, err
+	}
 	if err := ingot.CheckContainerRecipe(in); err != nil {
 		return nil, err
 	}

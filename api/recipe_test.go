@@ -11,12 +11,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"ingot.dev/ingot"
+	"ingot.dev/ingot/api"
 	"ingot.dev/ingot/model"
 )
 
 // withCatalogue is a server with a few managed resources.
-func withCatalogue(t *testing.T) *server {
-	s := start(t)
+func withCatalogue(t *testing.T, change ...func(*api.Config)) *server {
+	s := start(t, change...)
 	s.putManaged("update-linux", "1.0.2", model.PlatformLinux, model.ComponentStatusActive)
 	s.putManaged("update-windows", "1.0.1", model.PlatformWindows, model.ComponentStatusActive)
 	s.putManaged("stig-low", "2.6.0", model.PlatformLinux, model.ComponentStatusDeprecated)

@@ -25,6 +25,9 @@ func (s *Server) createWorkflow(ctx context.Context, tx ingot.Tx, in *model.Crea
 	if err != nil {
 		return nil, err
 	}
+	if in.Data, err = documentOf(ctx, in.Data); err != nil {
+		return nil, err
+	}
 	doc, err := checkWorkflowDocument(in)
 	if err != nil {
 		return nil, err
@@ -43,9 +46,6 @@ func (s *Server) createWorkflow(ctx context.Context, tx ingot.Tx, in *model.Crea
 // checkWorkflowDocument returns what a workflow takes over from its document,
 // or all faults of the document, a line each.
 func checkWorkflowDocument(in *model.CreateWorkflowRequest) (ingot.WorkflowDocument, error) {
-	if in.Uri != "" {
-		return ingot.WorkflowDocument{}, ingot.InvalidField("uri", "This server has no object store to read '%s' from. Supply the document in 'data'.", in.Uri)
-	}
 	doc, findings := workflow.Check([]byte(in.Data), in.Type)
 	if err := findings.Err(); err != nil {
 		return ingot.WorkflowDocument{}, ingot.InvalidField("data", "%s", err)

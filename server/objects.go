@@ -2,7 +2,9 @@ package server
 
 import (
 	"context"
+	"slices"
 
+	"ingot.dev/ingot"
 	"ingot.dev/ingot/blob"
 	"ingot.dev/ingot/blob/dir"
 	"ingot.dev/ingot/blob/outbox"
@@ -12,11 +14,21 @@ import (
 // openOutbox makes what sends logs to the object store: the S3 server of the
 // settings, or without one a folder.
 func (s *Server) openOutbox() {
-	var store blob.Store = dir.Store(s.path("objects"))
+	s.objects = dir.Store(s.path("objects"))
 	if s.Objects.Endpoint != "" {
-		store = s3.New(s.Objects)
+		s.objects = s3.New(s.Objects)
 	}
-	s.outbox = outbox.New(outbox.Config{Dir: s.path("outbox"), Store: store, Log: s.Log})
+	s.outbox = outbox.New(outbox.Config{Dir: s.path("outbox"), Store: s.objects, Log: s.Log})
+}
+
+// readDocument reads what a request names by its address. Only the buckets of
+// the settings are read: the others may hold what is not for every account,
+// such as logs.
+func (s *Server) readDocument(ctx context.Context, at blob.Location, limit int64) ([]byte, error) {
+	if !slices.Contains(s.Objects.Documents, at.Bucket) {
+		return nil, ingot.Errorf(ingot.CodeForbidden, "Documents are not read from the bucket '%s': the server's setting s3.documents does not name it. Supply the text itself.", at.Bucket)
+	}
+	return s.objects.Read(ctx, at, limit)
 }
 
 // sendObjects sends what waits until ctx ends; the rest is for the next start.

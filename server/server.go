@@ -25,6 +25,7 @@ import (
 	"ingot.dev/ingot/admin"
 	"ingot.dev/ingot/api"
 	"ingot.dev/ingot/audit"
+	"ingot.dev/ingot/blob"
 	"ingot.dev/ingot/blob/outbox"
 	"ingot.dev/ingot/blob/s3"
 	"ingot.dev/ingot/build"
@@ -77,6 +78,7 @@ type Server struct {
 	regions *region.Set
 	drivers map[string]compute.Driver
 	told    *notify.Notifier
+	objects blob.Store
 	outbox  *outbox.Outbox
 
 	scheduler *schedule.Scheduler
@@ -215,6 +217,7 @@ func (s *Server) newAPI(ctx context.Context) (http.Handler, error) {
 		Regions:   s.Regions,
 		Audit:     s.audit,
 		Builder:   s.builder,
+		Documents: s.readDocument,
 		Scheduler: s.scheduler,
 		Throttle:  s.Throttle,
 		AtOnce:    s.AtOnce,

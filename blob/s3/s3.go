@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"reflect"
 
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 
@@ -21,11 +22,14 @@ type Config struct {
 	Endpoint    string `yaml:"endpoint" json:"endpoint"`       // URL; empty: there is no server
 	Region      string `yaml:"region" json:"region"`           // that requests are signed for; empty: us-east-1
 	Credentials string `yaml:"credentials" json:"credentials"` // a file in the form of the AWS CLI's, whose profile default holds the key
+	// Documents are the buckets from which anybody who may make components,
+	// workflows and container recipes can have their documents read. Empty: none.
+	Documents []string `yaml:"documents" json:"documents,omitempty"`
 }
 
 // Check says what is wrong with a configuration, beginning with the member.
 func (c Config) Check() error {
-	if c == (Config{}) {
+	if reflect.ValueOf(c).IsZero() {
 		return nil
 	}
 	u, err := url.Parse(c.Endpoint)
@@ -34,6 +38,11 @@ func (c Config) Check() error {
 	}
 	if _, err := os.Stat(c.Credentials); err != nil {
 		return fmt.Errorf("credentials: must name a file in the form of ~/.aws/credentials: %w", err)
+	}
+	for _, bucket := range c.Documents {
+		if err := (blob.Location{Bucket: bucket}).Check(); err != nil {
+			return fmt.Errorf("documents: bucket %q: %w", bucket, err)
+		}
 	}
 	return nil
 }

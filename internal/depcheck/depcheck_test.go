@@ -20,7 +20,7 @@ var allowed = map[string][]string{
 	"":                       {"model"},
 	"model":                  {},
 	"model/gen":              {},
-	"api":                    {"", "model", "api/iam", "api/sigv4", "audit", "schedule", "toe", "workflow"},
+	"api":                    {"", "model", "api/iam", "api/sigv4", "audit", "blob", "schedule", "toe", "workflow"},
 	"api/iam":                {""},
 	"api/sigv4":              {},
 	"transport":              {},
