@@ -44,6 +44,9 @@ func (b *Builder) beginWait(ctx context.Context, t task) (_ any, err error) {
 		return nil, err
 	}
 	notice := ingot.ActionNotice{Topic: w.text("snsTopicArn"), Function: w.text("lambdaFunctionName")}
+	if f := notice.Function; f != "" && (b.HasFunction == nil || !b.HasFunction(f)) {
+		return w.conclude(ctx, nil, fmt.Errorf("nothing stands in for the function %s: name an endpoint for it in the setting notifications.functions", f))
+	}
 	if payload := w.text("payload"); payload != "" {
 		notice.Payload = json.RawMessage(payload)
 	}

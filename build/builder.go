@@ -68,6 +68,9 @@ type Config struct {
 	// StateMachine stands in for the state machines that ExecuteStateMachine
 	// names. Nil: such a step fails.
 	StateMachine StateMachine
+	// HasFunction says whether something stands in for a function that
+	// WaitForAction calls; nil: for none.
+	HasFunction func(name string) bool
 }
 
 // Builder starts, cancels and resumes builds of images.

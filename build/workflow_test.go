@@ -306,6 +306,22 @@ func TestAnswerOfKilledServer(t *testing.T) {
 	l.wantStatus(l.await(arn), model.ImageStatusAvailable)
 }
 
+// TestUnknownFunction: a function that nothing stands in for fails the step
+// instead of leaving it to wait for nobody. Source: workflows.md §12.
+func TestUnknownFunction(t *testing.T) {
+	l, d := fakeLab(t)
+	w := l.workflowOf(model.WorkflowTypeTest, "asking", `steps:
+  - {name: Approve, action: WaitForAction, inputs: {lambdaFunctionName: ask}}
+`)
+	arn := l.image("web", with(runs(w)))
+	image := l.build(arn)
+	l.wantStatus(image, model.ImageStatusFailed)
+	if s := l.step(arn, keyTest, "Approve"); s.Status != model.WorkflowStepExecutionStatusFailed || !strings.Contains(s.Message, "notifications.functions") {
+		t.Errorf("the step is %s: %s; want FAILED, naming the setting", s.Status, s.Message)
+	}
+	l.wantClean(d, 0)
+}
+
 func TestApprovalExpires(t *testing.T) {
 	l, _ := fakeLab(t)
 	w := l.workflowOf(model.WorkflowTypeTest, "approval", fmt.Sprintf(approvalDocument, 1))

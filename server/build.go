@@ -77,6 +77,7 @@ func (s *Server) openBuilder(ctx context.Context) error {
 		Log:       s.Log,
 
 		StateMachine: s.stateMachine(),
+		HasFunction:  s.Notifications.HasFunction,
 	})
 	return nil
 }
