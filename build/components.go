@@ -88,7 +88,7 @@ func (w *work) runComponents(ctx context.Context, inst compute.Instance, run gue
 	for reboots, cuts := 0, 0; ; {
 		c, err := w.agent(ctx, inst)
 		if isOff(err) && at.Step != "" { // not again: nothing but a step turns it off
-			return cutOff(at, "the instance powered off in the middle of the run"), nil
+			return cutOff(at, poweredOff), nil
 		}
 		if err != nil {
 			return toe.Result{}, err
@@ -97,6 +97,9 @@ func (w *work) runComponents(ctx context.Context, inst compute.Instance, run gue
 		result, err := w.attach(ctx, c, run, &from, &at)
 		switch {
 		case err == nil && !result.Reboot:
+			if w.wentDown(ctx, inst, c, result) {
+				result = cutOff(at, poweredOff)
+			}
 			return result, c.Close()
 		case err == nil && reboots == maxReboots:
 			return toe.Result{}, errors.Join(fmt.Errorf("the components restarted the instance %d times; that is the limit of one run", maxReboots), c.Close())
@@ -123,6 +126,27 @@ func (w *work) runComponents(ctx context.Context, inst compute.Instance, run gue
 		}
 	}
 }
+
+// wentDown reports whether a run has failed because its instance powers off: a
+// shutdown may end a step's program before it ends the agent.
+func (w *work) wentDown(ctx context.Context, inst compute.Instance, c *guest.Client, result toe.Result) bool {
+	if f := result.Failure; f == nil || f.ExitCode != nil { // the program ended by itself
+		return false
+	}
+	limited, cancel := context.WithTimeout(ctx, shutdownGrace)
+	defer cancel()
+	if guest, err := c.Ready(limited); err == nil && guest.State != "stopping" {
+		return false
+	}
+	_, err := inst.Wait(limited)
+	return err == nil && isOff(w.lostBy(ctx, inst))
+}
+
+const (
+	poweredOff = "the instance powered off in the middle of the run"
+	// shutdownGrace is more than a guest without much to stop needs to power off.
+	shutdownGrace = 10 * time.Second
+)
 
 // cutOff is the result of a run whose step ends the agent or the instance.
 func cutOff(at toe.Event, how string) toe.Result {
