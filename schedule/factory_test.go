@@ -197,6 +197,13 @@ type fakeBuilder struct {
 	begun   []string          // "pipeline time" of each
 }
 
+// become sets the outcome of the next builds.
+func (b *fakeBuilder) become(outcome model.ImageStatus) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.outcome = outcome
+}
+
 func (b *fakeBuilder) StartImage(ctx context.Context, a ingot.ARN) error {
 	image := b.image(a)
 	b.mu.Lock()

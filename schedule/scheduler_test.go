@@ -117,7 +117,7 @@ func TestRunningBuild(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFactory(t, time.Now)
 		defer f.close()
-		f.builder.outcome = model.ImageStatusPending
+		f.builder.become(model.ImageStatusPending)
 		f.start()
 		changed := f.pipeline("changed", hourly())
 		always := f.pipeline("always", every("cron(0 * * * ? *)", ""))
@@ -136,7 +136,7 @@ func TestAutoDisable(t *testing.T) { // P10
 	synctest.Test(t, func(t *testing.T) {
 		f := newFactory(t, time.Now)
 		defer f.close()
-		f.builder.outcome = model.ImageStatusFailed
+		f.builder.become(model.ImageStatusFailed)
 		f.start()
 		policy := hourly()
 		policy.AutoDisablePolicy = &model.AutoDisablePolicy{FailureCount: 2}
@@ -161,14 +161,14 @@ func TestAutoDisable(t *testing.T) { // P10
 		count("a scheduled failure", 1, model.PipelineStatusEnabled)
 		manual()
 		count("a manual one", 1, model.PipelineStatusEnabled)
-		f.builder.outcome = model.ImageStatusCancelled
+		f.builder.become(model.ImageStatusCancelled)
 		sleepHours(1)
 		count("a cancelled one", 1, model.PipelineStatusEnabled)
-		f.builder.outcome = model.ImageStatusAvailable
+		f.builder.become(model.ImageStatusAvailable)
 		manual()
 		count("a manual success", 0, model.PipelineStatusEnabled)
 		f.put("component/hello/1.0.1/1", "ACTIVE", model.Component{Name: "hello", Platform: model.PlatformLinux})
-		f.builder.outcome = model.ImageStatusFailed
+		f.builder.become(model.ImageStatusFailed)
 		sleepHours(2)
 		count("two scheduled failures", 2, model.PipelineStatusDisabled)
 		if _, err := f.Due(context.Background(), nightly); ingot.ErrorCode(err) != ingot.CodeNotFound {
