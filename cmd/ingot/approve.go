@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -27,7 +29,10 @@ func newApproveCommand(a *app) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				if err := a.showWaiting(ctx, c.API, step); err != nil || show {
+				if show { // then it is the result
+					return showWaiting(ctx, c.API, step, a.stdout)
+				}
+				if err := showWaiting(ctx, c.API, step, a.stderr); err != nil {
 					return err
 				}
 				return a.sendAction(ctx, c.API, step, model.WorkflowStepActionTypeResume, reason)
@@ -124,21 +129,21 @@ func (a *app) sendAction(ctx context.Context, api *client.Client, s model.Workfl
 }
 
 // showWaiting says what waits, and which packages differ from the last image.
-func (a *app) showWaiting(ctx context.Context, api *client.Client, s model.WorkflowStepExecution) error {
+func showWaiting(ctx context.Context, api *client.Client, s model.WorkflowStepExecution, to io.Writer) error {
 	var step model.GetWorkflowStepExecutionResponse
 	if err := api.Do(ctx, "GetWorkflowStepExecution", model.GetWorkflowStepExecutionRequest{StepExecutionId: s.StepExecutionId}, &step); err != nil {
 		return err
 	}
-	fmt.Fprintf(a.stderr, "%s of %s waits since %s\n", s.Name, s.ImageBuildVersionArn, s.StartTime)
+	fmt.Fprintf(to, "%s of %s waits since %s\n", s.Name, s.ImageBuildVersionArn, s.StartTime)
 	if step.Inputs != "" && step.Inputs != "{}" {
-		fmt.Fprintln(a.stderr, step.Inputs)
+		fmt.Fprintln(to, step.Inputs)
 	}
 	last, err := lastImage(ctx, api, s.ImageBuildVersionArn)
 	if err != nil {
 		return err
 	}
 	if last == "" {
-		fmt.Fprintln(a.stderr, "there is no earlier image to compare its packages with")
+		fmt.Fprintln(to, "there is no earlier image to compare its packages with")
 		return nil
 	}
 	before, err := packagesOf(ctx, api, last)
@@ -150,12 +155,12 @@ func (a *app) showWaiting(ctx context.Context, api *client.Client, s model.Workf
 		return err
 	}
 	if len(now) == 0 {
-		fmt.Fprintln(a.stderr, "its packages are not known yet")
+		fmt.Fprintln(to, "its packages are not known yet")
 		return nil
 	}
-	fmt.Fprintln(a.stderr, "packages against", last)
+	fmt.Fprintln(to, "packages against", last)
 	for _, line := range comparePackages(before, now) {
-		fmt.Fprintln(a.stderr, line)
+		fmt.Fprintln(to, line)
 	}
 	return nil
 }
@@ -178,12 +183,15 @@ func lastImage(ctx context.Context, api *client.Client, image string) (string, e
 	if err != nil {
 		return "", err
 	}
-	versions := arn.WithVersion(arn.Version.Wildcard(0)).VersionARN().String()
-	return newestAvailable(func(token string) ([]model.ImageSummary, string, error) {
-		var page model.ListImageBuildVersionsResponse
-		err := api.Do(ctx, "ListImageBuildVersions", model.ListImageBuildVersionsRequest{ImageVersionArn: versions, NextToken: token}, &page)
-		return page.ImageSummaryList, page.NextToken, err
-	})
+	newest := model.GetImageRequest{ImageBuildVersionArn: arn.WithVersion(arn.Version.Wildcard(0)).VersionARN().String()}
+	var refused *client.Error
+	switch err := api.Do(ctx, "GetImage", newest, &got); {
+	case errors.As(err, &refused) && refused.Code == "ResourceNotFoundException":
+		return "", nil
+	case err != nil:
+		return "", err
+	}
+	return got.Image.Arn, nil
 }
 
 // newestAvailable reads pages, newest first, up to the first AVAILABLE image.

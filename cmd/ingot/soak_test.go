@@ -107,6 +107,9 @@ func TestSoak(t *testing.T) {
 	for s.kills > 0 {
 		images = append(images, s.disturb(job))
 	}
+	if last, err := lastImage(t.Context(), s.API, images[0]); err != nil || last != images[len(images)-1] {
+		t.Errorf("the last image is %s, %v; want %s", last, err, images[len(images)-1])
+	}
 	for _, image := range images {
 		s.checkRecords(image)
 		s.deleteAMI(image)
