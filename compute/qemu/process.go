@@ -156,7 +156,7 @@ func (p *process) event(e event) {
 	var data struct {
 		Reason string `json:"reason"`
 	}
-	if json.Unmarshal(e.Data, &data) != nil {
+	if json.Unmarshal(e.Data, &data) != nil || data.Reason == "" {
 		return
 	}
 	p.mu.Lock()
