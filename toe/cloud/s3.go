@@ -8,13 +8,15 @@ import (
 	"net/http"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/feature/s3/transfermanager"
-	"github.com/aws/aws-sdk-go-v2/feature/s3/transfermanager/types"
+	transfermanagertypes "github.com/aws/aws-sdk-go-v2/feature/s3/transfermanager/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 )
 
 // Bucket is a bucket of S3. It is safe for concurrent use.
@@ -39,6 +41,11 @@ const (
 	concurrency = 4
 
 	cleanUp = 10 * time.Second // for the abort of an upload whose context has ended
+
+	// A part that was cut off may be stored after the abort, and the upload be
+	// there again: so it is aborted again, each time after twice this wait.
+	abortWait = 50 * time.Millisecond
+	abortMore = 4
 )
 
 // Bucket names a bucket. The service refuses every request if another account
@@ -132,12 +139,46 @@ func (b *Bucket) Upload(ctx context.Context, key string, file *os.File) error {
 // transfers splits objects into parts and ranges. Ranges rather than the parts
 // of an upload: an object that was uploaded whole has but one part.
 func transfers(client *s3.Client) *transfermanager.Client {
-	return transfermanager.New(client, func(o *transfermanager.Options) {
+	return transfermanager.New(&transfer{Client: client}, func(o *transfermanager.Options) {
 		o.PartSizeBytes, o.MultipartUploadThreshold, o.Concurrency = partSize, partSize, concurrency
-		o.GetObjectType = types.GetObjectRanges
+		o.GetObjectType = transfermanagertypes.GetObjectRanges
 		o.RequestChecksumCalculation = client.Options().RequestChecksumCalculation
 		o.FailTimeout = cleanUp
 	})
+}
+
+// transfer is the client of one upload or download. It ends an upload for good.
+type transfer struct {
+	*s3.Client
+	cut atomic.Bool // a part was sent that the service did not answer: it may still be at work on it
+}
+
+// UploadPart notes whether the service has answered.
+func (t *transfer) UploadPart(ctx context.Context, in *s3.UploadPartInput, options ...func(*s3.Options)) (*s3.UploadPartOutput, error) {
+	out, err := t.Client.UploadPart(ctx, in, options...)
+	var answer *awshttp.ResponseError
+	if err != nil && (!errors.As(err, &answer) || answer.HTTPStatusCode() == 0) {
+		t.cut.Store(true)
+	}
+	return out, err
+}
+
+// AbortMultipartUpload is repeated after a part without an answer, as the
+// documentation of S3 advises. That the upload is gone by then is no error.
+func (t *transfer) AbortMultipartUpload(ctx context.Context, in *s3.AbortMultipartUploadInput, options ...func(*s3.Options)) (*s3.AbortMultipartUploadOutput, error) {
+	out, err := t.Client.AbortMultipartUpload(ctx, in, options...)
+	for i := 0; i < abortMore && err == nil && t.cut.Load(); i++ {
+		select {
+		case <-time.After(abortWait << i):
+		case <-ctx.Done():
+			return out, ctx.Err()
+		}
+		var gone *types.NoSuchUpload
+		if _, err = t.Client.AbortMultipartUpload(ctx, in, options...); errors.As(err, &gone) {
+			err = nil
+		}
+	}
+	return out, err
 }
 
 // do calls f, and once more when the service says that the bucket is in

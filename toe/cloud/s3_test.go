@@ -239,6 +239,38 @@ func TestCancelledUpload(t *testing.T) {
 	}
 }
 
+// TestPartAfterAbort has a part stored after the upload was aborted, which
+// makes the upload anew. A real server does so when it is slow.
+func TestPartAfterAbort(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	var aborts atomic.Int32
+	fake := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.Method == http.MethodPost:
+			io.WriteString(w, `<InitiateMultipartUploadResult><UploadId>u1</UploadId></InitiateMultipartUploadResult>`)
+		case r.Method == http.MethodPut:
+			io.Copy(io.Discard, r.Body)
+			cancel(errors.New("enough"))
+			<-r.Context().Done()
+		case aborts.Add(1) > 2: // the part came after the first
+			w.WriteHeader(http.StatusNotFound)
+			io.WriteString(w, `<Error><Code>NoSuchUpload</Code></Error>`)
+		default:
+			w.WriteHeader(http.StatusNoContent)
+		}
+	}))
+	defer fake.Close()
+	err := newClient(t, cloudtest.Environment{
+		"AWS_ENDPOINT_URL": fake.URL, "AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": "us-east-1",
+	}).Bucket("b", "").Upload(ctx, "big", file(t, noise(17<<20)))
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("Upload = %v", err)
+	}
+	if n := aborts.Load(); n < 3 {
+		t.Errorf("the upload was aborted %d times; want it repeated until it stays away", n)
+	}
+}
+
 // TestOtherRegion sends requests where the service says the bucket is.
 func TestOtherRegion(t *testing.T) {
 	var regions []string
