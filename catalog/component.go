@@ -2,9 +2,7 @@ package catalog
 
 import (
 	"embed"
-	"fmt"
-	"path"
-	"strings"
+	"errors"
 	"sync"
 	"time"
 
@@ -38,34 +36,16 @@ var Components = sync.OnceValue(func() []Component {
 })
 
 func loadComponents() ([]Component, error) {
-	files, err := componentFiles.ReadDir("components")
-	if err != nil {
-		return nil, fmt.Errorf("reading the catalogue: %w", err)
-	}
-	var list []Component
-	for _, f := range files {
-		c, err := loadComponent(path.Join("components", f.Name()))
-		if err != nil {
-			return nil, err
+	return loadDocuments(componentFiles, "components", func(name, data string) (Component, error) {
+		document, findings := toe.Check([]byte(data), toe.CheckOptions{Path: name + ".yaml", Platform: "linux", Service: true})
+		if err := findings.Err(); err != nil {
+			return Component{}, err
 		}
-		list = append(list, c)
-	}
-	return list, nil
-}
-
-func loadComponent(file string) (Component, error) {
-	data, err := componentFiles.ReadFile(file)
-	if err != nil {
-		return Component{}, fmt.Errorf("reading the catalogue: %w", err)
-	}
-	document, findings := toe.Check(data, toe.CheckOptions{Path: file, Platform: "linux", Service: true})
-	if err := findings.Err(); err != nil {
-		return Component{}, fmt.Errorf("reading %s: %w", file, err)
-	}
-	if len(document.Parameters) > 0 {
-		return Component{}, fmt.Errorf("reading %s: managed components have no parameters", file)
-	}
-	return Component{Name: strings.TrimSuffix(path.Base(file), ".yaml"), Data: string(data), Document: document}, nil
+		if len(document.Parameters) > 0 {
+			return Component{}, errors.New("managed components have no parameters")
+		}
+		return Component{Name: name, Data: data, Document: document}, nil
+	})
 }
 
 // Managed is the component as a resource of a region.

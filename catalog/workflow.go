@@ -2,7 +2,6 @@ package catalog
 
 import (
 	"embed"
-	"fmt"
 	"path"
 	"strings"
 	"sync"
@@ -38,34 +37,18 @@ var Workflows = sync.OnceValue(func() []Workflow {
 })
 
 func loadWorkflows() ([]Workflow, error) {
-	var list []Workflow
+	var all []Workflow
 	for _, t := range []model.WorkflowType{model.WorkflowTypeBuild, model.WorkflowTypeTest, model.WorkflowTypeDistribution} {
-		folder := path.Join("workflows", strings.ToLower(string(t)))
-		files, err := workflowFiles.ReadDir(folder)
+		list, err := loadDocuments(workflowFiles, path.Join("workflows", strings.ToLower(string(t))), func(name, data string) (Workflow, error) {
+			document, findings := workflow.CheckManaged([]byte(data), t)
+			return Workflow{Name: name, Type: t, Data: data, Document: document}, findings.Err()
+		})
 		if err != nil {
-			return nil, fmt.Errorf("reading the catalogue: %w", err)
+			return nil, err
 		}
-		for _, f := range files {
-			w, err := loadWorkflow(path.Join(folder, f.Name()), t)
-			if err != nil {
-				return nil, err
-			}
-			list = append(list, w)
-		}
+		all = append(all, list...)
 	}
-	return list, nil
-}
-
-func loadWorkflow(file string, t model.WorkflowType) (Workflow, error) {
-	data, err := workflowFiles.ReadFile(file)
-	if err != nil {
-		return Workflow{}, fmt.Errorf("reading the catalogue: %w", err)
-	}
-	document, findings := workflow.CheckManaged(data, t)
-	if err := findings.Err(); err != nil {
-		return Workflow{}, fmt.Errorf("reading %s: %w", file, err)
-	}
-	return Workflow{Name: strings.TrimSuffix(path.Base(file), ".yaml"), Type: t, Data: string(data), Document: document}, nil
+	return all, nil
 }
 
 // Managed is the workflow as a resource of a region.
