@@ -60,6 +60,7 @@ type Config struct {
 	Ready     func(context.Context) error // why builds cannot be taken, for /readyz; nil: always ready
 	Builder   Builder                     // nil: images stay PENDING
 	Documents Documents                   // nil: requests must hold their documents
+	Exists    Exists                      // nil: everything does
 	Scheduler Scheduler                   // nil: pipelines do not run by themselves
 	Audit     *audit.Log                  // nil: none
 	Throttle  Throttle
@@ -74,6 +75,9 @@ type Builder interface {
 	CancelImage(ctx context.Context, image ingot.ARN) error
 	AnswerStep(ctx context.Context, step ingot.StepExecution) error
 }
+
+// Exists says whether there is what a request names outside this server.
+type Exists func(kind ingot.External, name string) bool
 
 // Scheduler runs pipelines by themselves. Changed is called after a pipeline was
 // written.
@@ -92,6 +96,14 @@ type Server struct {
 	pages      pageSealer
 	metrics    metrics
 	own        map[string]http.Handler // by path
+}
+
+// checkExternal refuses a name that does not exist where the operator says so.
+func (s *Server) checkExternal(kind ingot.External, name string) error {
+	if s.Exists != nil && !s.Exists(kind, name) {
+		return kind.Missing(name)
+	}
+	return nil
 }
 
 // operation is a route and what answers it.

@@ -10,6 +10,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/imagebuilder/types"
 	"github.com/google/go-cmp/cmp"
 
+	"ingot.dev/ingot"
+	"ingot.dev/ingot/api"
 	"ingot.dev/ingot/catalog"
 	"ingot.dev/ingot/model"
 )
@@ -149,12 +151,21 @@ var recipeCases = cases{
 		f.must("DELETE", "/DeleteImagePipeline?imagePipelineArn="+pipelineARN, nil)
 		f.must("DELETE", "/DeleteImageRecipe?imageRecipeArn="+f.recipe, nil)
 	},
-	"R9": func(t *testing.T) { // without a back end that knows repositories, any name is accepted. Source: api.md §3.
-		start(t).must("PUT", "/CreateContainerRecipe", containerRecipe("web", "1.0.0", obj{"targetRepository": obj{"service": "ECR", "repositoryName": "unknown"}}))
+	"R9": func(t *testing.T) {
+		unknown := containerRecipe("web", "1.0.0", obj{"targetRepository": obj{"service": "ECR", "repositoryName": "unknown"}})
+		s := start(t, withExternal(ingot.Externals{ingot.ExternalRepository: {"team/web"}}))
+		s.refused(404, notFound, "PUT", "/CreateContainerRecipe", unknown, "'unknown'")
+		s.must("PUT", "/CreateContainerRecipe", containerRecipe("web", "1.0.0", nil))
+		start(t).must("PUT", "/CreateContainerRecipe", unknown) // without a list any name is accepted. Source: api.md §3.
 	},
 	"R10": func(t *testing.T) {
 		start(t).refused(400, combination, "PUT", "/CreateContainerRecipe", containerRecipe("web", "1.0.0", obj{"dockerfileTemplateUri": "s3://bucket/Dockerfile"}), "dockerfileTemplate")
 	},
+}
+
+// withExternal has a server know what is outside.
+func withExternal(e ingot.Externals) func(*api.Config) {
+	return func(c *api.Config) { c.Exists = e.Exists }
 }
 
 // refusedRecipe is a case of an image recipe that is not made.
@@ -165,8 +176,14 @@ func refusedRecipe(status int, exception string, changes obj, part string) func(
 }
 
 var configurationCases = cases{
-	"R11": func(t *testing.T) { // without a back end that knows profiles, any name is accepted. Source: api.md §3.
-		start(t).must("PUT", "/CreateInfrastructureConfiguration", obj{"name": "infra", "instanceProfileName": "unknown"})
+	"R11": func(t *testing.T) {
+		unknown := obj{"name": "infra", "instanceProfileName": "unknown"}
+		parts := []string{"The value supplied for parameter 'instanceProfileName'", "instance profile does not exist"}
+		s := start(t, withExternal(ingot.Externals{ingot.ExternalInstanceProfile: {"profile"}}))
+		s.refused(400, invalid, "PUT", "/CreateInfrastructureConfiguration", unknown, parts...)
+		arn := s.must("PUT", "/CreateInfrastructureConfiguration", obj{"name": "infra", "instanceProfileName": "profile"})["infrastructureConfigurationArn"]
+		s.refused(400, invalid, "PUT", "/UpdateInfrastructureConfiguration", obj{"infrastructureConfigurationArn": arn, "instanceProfileName": "unknown"}, parts...)
+		start(t).must("PUT", "/CreateInfrastructureConfiguration", unknown) // without a list any name is accepted. Source: api.md §3.
 	},
 	"R12": func(t *testing.T) {
 		s := start(t)

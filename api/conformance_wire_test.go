@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/imagebuilder"
 	"github.com/google/go-cmp/cmp"
 
+	"ingot.dev/ingot"
 	"ingot.dev/ingot/model"
 )
 
@@ -282,12 +283,13 @@ var tokenCases = cases{
 		}
 		s.refused(404, notFound, "GET", "/GetInfrastructureConfiguration"+target, nil)
 	},
-	"T4": func(t *testing.T) { // with a parent that is missing: instance profiles are not looked up here
-		s := start(t)
-		in := recipe("recipe", "1.0.0", obj{"clientToken": "t"})
-		s.refused(404, notFound, "PUT", "/CreateImageRecipe", in)
-		s.putImage("debian-12", "1.0.0", model.Image{Type: model.ImageTypeAmi, Platform: model.PlatformLinux})
-		s.must("PUT", "/CreateImageRecipe", in)
+	"T4": func(t *testing.T) {
+		known := ingot.Externals{ingot.ExternalInstanceProfile: nil}
+		s := start(t, withExternal(known))
+		in := obj{"name": "infra", "instanceProfileName": "profile", "clientToken": "t"}
+		s.refused(400, invalid, "PUT", "/CreateInfrastructureConfiguration", in, "instance profile does not exist")
+		known[ingot.ExternalInstanceProfile] = []string{"profile"}
+		s.must("PUT", "/CreateInfrastructureConfiguration", in)
 	},
 	"T5": func(t *testing.T) {
 		s := start(t)

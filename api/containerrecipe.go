@@ -28,6 +28,9 @@ func (s *Server) createContainerRecipe(ctx context.Context, tx ingot.Tx, in *mod
 	if err := ingot.CheckContainerRecipe(in); err != nil {
 		return nil, err
 	}
+	if err := s.checkExternal(ingot.ExternalRepository, in.TargetRepository.RepositoryName); err != nil {
+		return nil, err
+	}
 	arn, err := ingot.CreateContainerRecipe(ctx, tx, newARN(ctx, ingot.KindContainerRecipe, in.Name, version), in, s.Now())
 	if err != nil {
 		return nil, err

@@ -16,6 +16,9 @@ func (s *Server) registerInfrastructure() {
 }
 
 func (s *Server) createInfrastructure(ctx context.Context, tx ingot.Tx, in *model.CreateInfrastructureConfigurationRequest) (*model.CreateInfrastructureConfigurationResponse, error) {
+	if err := s.checkExternal(ingot.ExternalInstanceProfile, in.InstanceProfileName); err != nil {
+		return nil, err
+	}
 	arn := newARN(ctx, ingot.KindInfrastructure, in.Name, ingot.Version{})
 	c := ingot.NewInfrastructure(arn, in, s.Now())
 	if err := ingot.CheckInfrastructure(c, arn.Region); err != nil {
@@ -30,6 +33,9 @@ func (s *Server) createInfrastructure(ctx context.Context, tx ingot.Tx, in *mode
 func (s *Server) updateInfrastructure(ctx context.Context, tx ingot.Tx, in *model.UpdateInfrastructureConfigurationRequest) (*model.UpdateInfrastructureConfigurationResponse, error) {
 	arn, err := ownARN(ctx, "infrastructureConfigurationArn", in.InfrastructureConfigurationArn)
 	if err != nil {
+		return nil, err
+	}
+	if err := s.checkExternal(ingot.ExternalInstanceProfile, in.InstanceProfileName); err != nil {
 		return nil, err
 	}
 	if err := ingot.UpdateInfrastructure(ctx, tx, arn, in, s.Now()); err != nil {

@@ -61,6 +61,7 @@ type Config struct {
 	Throttle     api.Throttle
 	AtOnce       int // requests worked on at once
 	Quotas       ingot.Quotas
+	External     ingot.Externals // what requests may name outside; nil: anything
 
 	Notifications notify.Settings // checked
 	Objects       s3.Config       // where objects are kept; without an endpoint, in the data directory
@@ -218,6 +219,7 @@ func (s *Server) newAPI(ctx context.Context) (http.Handler, error) {
 		Audit:     s.audit,
 		Builder:   s.builder,
 		Documents: s.readDocument,
+		Exists:    s.External.Exists,
 		Scheduler: s.scheduler,
 		Throttle:  s.Throttle,
 		AtOnce:    s.AtOnce,

@@ -63,6 +63,8 @@ type settings struct {
 	StateMachine string `yaml:"stateMachine" json:"stateMachine"`
 	// Notifications say who is told of events, and where topics lead.
 	Notifications notify.Settings `yaml:"notifications" json:"notifications"`
+	// External lists what requests may name outside this server; a kind without a list may be anything.
+	External ingot.Externals `yaml:"external" json:"external"`
 	// S3 is the server that objects such as logs are sent to; empty: the data directory.
 	S3 s3.Config `yaml:"s3" json:"s3"`
 
@@ -214,6 +216,9 @@ func (s *settings) check() error {
 	}
 	if err := s.Notifications.Check(); err != nil {
 		return fmt.Errorf("setting notifications.%w", err)
+	}
+	if err := s.External.Check(); err != nil {
+		return fmt.Errorf("setting external.%w", err)
 	}
 	if err := s.S3.Check(); err != nil {
 		return fmt.Errorf("setting s3.%w", err)
