@@ -102,7 +102,7 @@ func findSourceAMI(ctx context.Context, tx Tx, by ARN, id string) (AMI, error) {
 	if err != nil {
 		return ami, fmt.Errorf("looking up %s: %w", id, err)
 	}
-	return ami, nil
+	return ami, ami.CheckLaunch()
 }
 
 var notInNames = regexp.MustCompile(`[^-_A-Za-z0-9 ]+`)

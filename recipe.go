@@ -242,6 +242,9 @@ func findParent(ctx context.Context, lookup RecipeLookup, recipe ARN, text strin
 	if err != nil {
 		return parent{}, fmt.Errorf("looking up %s: %w", text, err)
 	}
+	if err := ami.CheckLaunch(); err != nil {
+		return parent{}, InvalidField("parentImage", "%s", err)
+	}
 	return parent{model.Platform(ami.Platform), ami.OSVersion}, nil
 }
 

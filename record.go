@@ -51,7 +51,12 @@ const (
 	FilterStatus  = "status"  //
 	FilterVersion = "version" // 1, 1.2, 1.x.x, 1.2.3 or 1.2.3/4
 	FilterSource  = "sourcePipelineArn"
+	FilterTag     = "tag" // of builds of images in their own account: a TagTerm
 )
+
+// TagTerm is a tag as a value of FilterTag. What matches has a tag that is
+// written so, which may be another one if there is a = in the key.
+func TagTerm(key, value string) string { return key + "=" + value }
 
 // Filter matches records that have any of the values. Source: api.md §3.14.
 type Filter struct {
@@ -111,7 +116,7 @@ type RecordWriter interface {
 	// Update applies change to the record if its status is one of from (empty:
 	// any), else it is CodeInUse. ARN, Name and Created do not change.
 	Update(ctx context.Context, arn ARN, from []string, change func(*Record) error) (Record, error)
-	// SetTags replaces the tags and touches nothing else.
+	// SetTags replaces the tags and touches no other member.
 	SetTags(ctx context.Context, arn ARN, tags map[string]string) error
 	// Delete removes a record and what belongs to it. The rules of what may be
 	// deleted are the caller's: CheckDelete.

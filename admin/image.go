@@ -18,6 +18,8 @@ type Image struct {
 	StoredBytes  int64             `json:"storedBytes,omitempty"` // compressed, shared blocks counted in full
 	Tags         map[string]string `json:"tags,omitempty"`
 	Created      time.Time         `json:"created"`
+	State        string            `json:"state"`             // available, deprecated, disabled, or deregistered: only its snapshot is left
+	Launched     time.Time         `json:"launched,omitzero"` // last, to the hour
 }
 
 // Operations on images: "image/list", "image/show", "image/launch",

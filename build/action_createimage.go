@@ -97,12 +97,11 @@ func (w *work) register(ctx context.Context, local *region.Region, like ingot.AM
 
 // own is the AMI of an image over a snapshot.
 func (p plan) own(arn ingot.ARN, like ingot.AMI) ingot.AMI {
-	ami := like // says how it starts
+	ami := like.Fresh() // says how it starts
 	ami.Scope = arn.Scope()
 	ami.ID = region.AMIID(p.Image, arn.Region, disk.SnapshotID(like.Snapshot))
 	ami.Name, ami.Description, ami.Tags = p.AMI.Name, p.AMI.Description, maps.Clone(p.AMI.Tags)
 	ami.ImageARN, ami.Parent = p.Image, p.Parent.ID
-	ami.Permission, ami.Licenses = nil, nil
 	return ami
 }
 

@@ -64,7 +64,7 @@ func (w *work) sourceAMI(ctx context.Context) (ingot.AMI, error) {
 	if err != nil {
 		return ingot.AMI{}, fmt.Errorf("finding the AMI to launch: %w", err)
 	}
-	return ami, nil
+	return ami, ami.CheckLaunch()
 }
 
 var errNoImage = errors.New("the BUILD workflow made no image: it needs a step with the action CreateImage or RegisterImage")
@@ -106,6 +106,9 @@ func (w *work) start(ctx context.Context, source ingot.AMI, machines []machine) 
 		size = max(w.Plan.VolumeBytes, source.SizeBytes)
 	}
 	if err := local.Disks.Overlay(ctx, disk.SnapshotID(source.Snapshot), overlay, size); err != nil {
+		return nil, machine{}, err
+	}
+	if err := ingot.NoteLaunch(ctx, w.Records, source, w.Now()); err != nil {
 		return nil, machine{}, err
 	}
 	var refused []error

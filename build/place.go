@@ -154,6 +154,9 @@ func (b *Builder) planDistribution(ctx context.Context, record ingot.Record, sou
 	if p.Parent, err = b.Records.FindAMI(ctx, record.ARN.Scope(), source); err != nil {
 		return fmt.Errorf("finding the AMI to distribute: %w", err)
 	}
+	if err := p.Parent.CheckLaunch(); err != nil {
+		return err
+	}
 	if err := p.deliverTo(record.ARN, image); err != nil {
 		return err
 	}
@@ -194,11 +197,14 @@ func (b *Builder) parent(ctx context.Context, image ingot.ARN, text string) (res
 	if resolved, err = ingot.ResolveParent(ctx, b.Records, b.Records, image, text); err != nil {
 		return "", ingot.AMI{}, err
 	}
-	if !strings.HasPrefix(resolved, "arn:") {
+	if strings.HasPrefix(resolved, "arn:") {
+		ami, err = b.amiOf(ctx, image.Scope(), resolved)
+	} else {
 		ami, err = b.Records.FindAMI(ctx, image.Scope(), resolved)
-		return resolved, ami, err
 	}
-	ami, err = b.amiOf(ctx, image.Scope(), resolved)
+	if err == nil {
+		err = ami.CheckLaunch()
+	}
 	return resolved, ami, err
 }
 

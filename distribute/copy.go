@@ -40,12 +40,11 @@ func (s *Service) copyTo(ctx context.Context, image Image, to Destination) (ingo
 	if err != nil {
 		return ingot.AMI{}, err
 	}
-	ami := image.Source // what it is a copy of says how it starts
+	ami := image.Source.Fresh() // what it is a copy of says how it starts
 	ami.Scope = to.Scope
 	ami.ID = AMIID(image.ARN, to.Scope, image.Source)
 	ami.Name, ami.Description, ami.Tags = to.Name, to.Description, maps.Clone(to.Tags)
 	ami.ImageARN, ami.Parent, ami.Created = image.ARN.String(), image.Source.ID, s.Now().UTC()
-	ami.Permission, ami.Licenses = nil, nil
 	return ami, target.RegisterImage(ctx, ami)
 }
 

@@ -111,23 +111,43 @@ func (r *Region) RegisterImage(ctx context.Context, ami ingot.AMI) error {
 func (r *Region) Deregister(ctx context.Context, account, id string) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	scope := ingot.Scope{Account: account, Region: r.Name}
-	ami, err := r.amis.FindAMI(ctx, scope, id)
+	ami, err := r.amis.DeleteAMI(ctx, ingot.Scope{Account: account, Region: r.Name}, id)
 	if err != nil {
 		return fmt.Errorf("deregistering %s: %w", id, err)
 	}
-	if err := r.amis.DeleteAMI(ctx, scope, id); err != nil {
+	if _, err := r.free(ctx, disk.SnapshotID(ami.Snapshot)); err != nil {
 		return fmt.Errorf("deregistering %s: %w", id, err)
 	}
-	used, err := r.used(ctx)
+	return nil
+}
+
+// Retire deregisters an AMI and keeps its snapshot, which [Region.Deregister]
+// can still remove with what is left of the AMI.
+func (r *Region) Retire(ctx context.Context, account, id string) error {
+	err := r.amis.UpdateAMI(ctx, ingot.Scope{Account: account, Region: r.Name}, id, func(a *ingot.AMI) { a.Deregistered = true })
 	if err != nil {
-		return fmt.Errorf("deregistering %s: %w", id, err)
+		return fmt.Errorf("deregistering %s but for its snapshot: %w", id, err)
 	}
-	snapshot := disk.SnapshotID(ami.Snapshot)
-	if used[snapshot] {
-		return nil
+	return nil
+}
+
+// Free deletes a snapshot unless an AMI uses it, whose id it returns. One that
+// is not there is no error.
+func (r *Region) Free(ctx context.Context, id disk.SnapshotID) (user string, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.free(ctx, id)
+}
+
+func (r *Region) free(ctx context.Context, id disk.SnapshotID) (user string, err error) {
+	users, err := r.amis.AMIsOfSnapshot(ctx, r.Name, string(id), 1)
+	if err != nil {
+		return "", err
 	}
-	return r.Disks.Delete(ctx, snapshot)
+	if len(users) > 0 {
+		return users[0].ID, nil
+	}
+	return "", r.Disks.Delete(ctx, id)
 }
 
 // Sweep deletes the snapshots that neither an AMI nor keep names, and returns

@@ -70,12 +70,20 @@ func (r records) ListAMIs(_ context.Context, scope ingot.Scope) (list []ingot.AM
 	return list, nil
 }
 
-func (r records) DeleteAMI(ctx context.Context, scope ingot.Scope, id string) error {
-	if _, err := r.FindAMI(ctx, scope, id); err != nil {
-		return err
+func (r records) AMIsOfSnapshot(ctx context.Context, region, snapshot string, limit int) (list []ingot.AMI, err error) {
+	all, err := r.ListAMIs(ctx, ingot.Scope{Region: region})
+	for _, ami := range all {
+		if ami.Snapshot == snapshot && len(list) < limit {
+			list = append(list, ami)
+		}
 	}
+	return list, err
+}
+
+func (r records) DeleteAMI(ctx context.Context, scope ingot.Scope, id string) (ingot.AMI, error) {
+	ami, err := r.FindAMI(ctx, scope, id)
 	delete(r[scope], id)
-	return nil
+	return ami, err
 }
 
 func openTest(t *testing.T) *Set {
@@ -160,6 +168,36 @@ func TestDeregister(t *testing.T) {
 	}
 	if err := r.Deregister(ctx, bob, "ami-2"); err != nil || len(snapshots(t, r)) != 0 {
 		t.Errorf("Deregister = %v, leaves %v: nobody uses the snapshot", err, snapshots(t, r))
+	}
+}
+
+// TestRetire keeps the snapshot of an AMI until nothing of it is left.
+func TestRetire(t *testing.T) {
+	r, err := openTest(t).Region(here)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := context.Background()
+	snap := SnapshotID("kept")
+	newSnapshot(t, r, snap)
+	if err := r.RegisterImage(ctx, ami(alice, "ami-1", snap)); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Retire(ctx, alice, "ami-1"); err != nil {
+		t.Fatal(err)
+	}
+	nothing := func(context.Context) ([]disk.SnapshotID, error) { return nil, nil }
+	if swept, err := r.Sweep(ctx, nothing); err != nil || len(swept) > 0 {
+		t.Errorf("Sweep = %v, %v, want the snapshot kept", swept, err)
+	}
+	if user, err := r.Free(ctx, snap); user != "ami-1" || err != nil || len(snapshots(t, r)) != 1 {
+		t.Errorf("Free = %q, %v, leaves %v: what is left of ami-1 holds it", user, err, snapshots(t, r))
+	}
+	if err := r.Deregister(ctx, alice, "ami-1"); err != nil || len(snapshots(t, r)) != 0 {
+		t.Errorf("Deregister = %v, leaves %v", err, snapshots(t, r))
+	}
+	if user, err := r.Free(ctx, snap); user != "" || err != nil {
+		t.Errorf("Free of what is gone = %q, %v", user, err)
 	}
 }
 

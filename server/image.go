@@ -37,7 +37,7 @@ func imageOf(a ingot.AMI) admin.Image {
 		ID: a.ID, Name: a.Name, Description: a.Description, Owner: a.Account,
 		Architecture: a.Architecture, OSVersion: a.OSVersion, BootModes: a.BootModes,
 		ImageARN: a.ImageARN, Parent: a.Parent, Snapshot: a.Snapshot, SizeBytes: a.SizeBytes,
-		Tags: a.Tags, Created: a.Created,
+		Tags: a.Tags, Created: a.Created, State: a.State(), Launched: a.Launched,
 	}
 }
 
@@ -98,8 +98,17 @@ func (s *Server) launchImage(ctx context.Context, in admin.ImageLaunch, send adm
 	if err != nil {
 		return admin.Instance{}, err
 	}
+	if err := ami.CheckLaunch(); err != nil {
+		return admin.Instance{}, err
+	}
+	if ami.Deregistered {
+		return admin.Instance{}, ingot.Errorf(ingot.CodeInvalid, "image %s: is deregistered, and only its snapshot is left", in.Image)
+	}
 	driver, err := s.launchDriver(ctx, in.Kind)
 	if err != nil {
+		return admin.Instance{}, err
+	}
+	if err := ingot.NoteLaunch(ctx, s.db, ami, time.Now()); err != nil {
 		return admin.Instance{}, err
 	}
 	spec := compute.Spec{

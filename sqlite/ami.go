@@ -64,7 +64,8 @@ func (r reader) findAMI(ctx context.Context, region, id string) (ami ingot.AMI, 
 
 // FindAMINamed implements ingot.AMIStore.
 func (db *DB) FindAMINamed(ctx context.Context, scope ingot.Scope, name string) (ingot.AMI, error) {
-	list, err := documents[ingot.AMI](ctx, db.reader, `SELECT document FROM ami WHERE region = ? AND account = ? AND name = ? LIMIT 1`, scope.Region, scope.Account, name)
+	list, err := documents[ingot.AMI](ctx, db.reader, `SELECT document FROM ami WHERE region = ? AND account = ? AND name = ?
+		AND document ->> '$.Deregistered' IS NULL LIMIT 1`, scope.Region, scope.Account, name)
 	if err == nil && len(list) == 0 {
 		err = amiNotFound(name)
 	}
@@ -82,7 +83,7 @@ func (db *DB) UpdateAMI(ctx context.Context, scope ingot.Scope, id string, chang
 		if err != nil {
 			return err
 		}
-		if ami.Account != scope.Account {
+		if ami.Account != scope.Account || ami.Deregistered {
 			return amiNotFound(id)
 		}
 		fixed := ami
@@ -103,15 +104,23 @@ func (db *DB) ListAMIs(ctx context.Context, scope ingot.Scope) ([]ingot.AMI, err
 	return documents[ingot.AMI](ctx, db.reader, `SELECT document FROM ami WHERE region = ?1 AND (account = ?2 OR ?2 = '') ORDER BY id`, scope.Region, scope.Account)
 }
 
+const amisOfSnapshot = `SELECT document FROM ami WHERE region = ? AND snapshot = ? LIMIT ?`
+
+// AMIsOfSnapshot implements ingot.AMIStore.
+func (db *DB) AMIsOfSnapshot(ctx context.Context, region, snapshot string, limit int) ([]ingot.AMI, error) {
+	return documents[ingot.AMI](ctx, db.reader, amisOfSnapshot, region, snapshot, limit)
+}
+
 // DeleteAMI implements ingot.AMIStore.
-func (db *DB) DeleteAMI(ctx context.Context, scope ingot.Scope, id string) error {
-	res, err := db.writes.exec(ctx, `DELETE FROM ami WHERE region = ? AND id = ? AND account = ?`, scope.Region, id, scope.Account)
+func (db *DB) DeleteAMI(ctx context.Context, scope ingot.Scope, id string) (ami ingot.AMI, err error) {
+	var data []byte
+	err = db.writes.scan(ctx, `DELETE FROM ami WHERE region = ? AND id = ? AND account = ? RETURNING document`,
+		[]any{scope.Region, id, scope.Account}, &data)
+	if errors.Is(err, sql.ErrNoRows) {
+		return ingot.AMI{}, amiNotFound(id)
+	}
 	if err != nil {
-		return classify("deleting "+id, err)
+		return ingot.AMI{}, classify("deleting "+id, err)
 	}
-	n, err := res.RowsAffected()
-	if err == nil && n == 0 {
-		return amiNotFound(id)
-	}
-	return err
+	return ami, json.Unmarshal(data, &ami)
 }

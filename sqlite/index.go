@@ -85,6 +85,19 @@ func (v view) versionPrefix(arn ingot.ARN) []byte {
 // term is one attribute value; the zero term is everything.
 type term struct{ attribute, value string }
 
+// termsIn are the terms of a record in a list of a view. An image's tags are
+// only where lifecycle policies look for them.
+func (v view) termsIn(l list, r ingot.Record) []term {
+	ts := terms(r)
+	if l != listBuilds || v.shared || r.ARN.Kind != ingot.KindImage {
+		return ts
+	}
+	for key, value := range r.Tags {
+		ts = append(ts, term{ingot.FilterTag, ingot.TagTerm(key, value)})
+	}
+	return sorted(ts)
+}
+
 func terms(r ingot.Record) []term {
 	ts := []term{{}, {ingot.FilterName, r.Name}, {ingot.FilterName, r.ARN.Name}}
 	if r.Status != "" {
@@ -100,6 +113,11 @@ func terms(r ingot.Record) []term {
 			ts = append(ts, term{name, v})
 		}
 	}
+	return sorted(ts)
+}
+
+// sorted puts terms in order, each once.
+func sorted(ts []term) []term {
 	slices.SortFunc(ts, func(a, b term) int {
 		return bytes.Compare([]byte(a.attribute+"\x00"+a.value), []byte(b.attribute+"\x00"+b.value))
 	})
@@ -170,7 +188,7 @@ func (t tx) change(ctx context.Context, v view, before, after row) error {
 
 // addEntry makes r the entry at its position in a list.
 func (t tx) addEntry(ctx context.Context, v view, l list, r row) error {
-	for _, tm := range terms(r.Record) {
+	for _, tm := range v.termsIn(l, r.Record) {
 		if err := t.addPosting(ctx, v, l, r, tm); err != nil {
 			return err
 		}
@@ -179,7 +197,7 @@ func (t tx) addEntry(ctx context.Context, v view, l list, r row) error {
 }
 
 func (t tx) removeEntry(ctx context.Context, v view, l list, r row) error {
-	for _, tm := range terms(r.Record) {
+	for _, tm := range v.termsIn(l, r.Record) {
 		if err := t.removePosting(ctx, v, l, r, tm); err != nil {
 			return err
 		}
@@ -189,7 +207,7 @@ func (t tx) removeEntry(ctx context.Context, v view, l list, r row) error {
 
 // changeEntry brings the entry of a record up to date with its attributes.
 func (t tx) changeEntry(ctx context.Context, v view, l list, before, after row) error {
-	was, is := terms(before.Record), terms(after.Record)
+	was, is := v.termsIn(l, before.Record), v.termsIn(l, after.Record)
 	for _, tm := range was {
 		if !slices.Contains(is, tm) {
 			if err := t.removePosting(ctx, v, l, before, tm); err != nil {

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"encoding/hex"
 	"io/fs"
 	"path/filepath"
 	"testing"
@@ -33,11 +34,20 @@ func TestOldDataDirectory(t *testing.T) {
 		t.Fatal(err)
 	}
 	const arn = "arn:aws:imagebuilder:us-east-1:111122223333:image-pipeline/nightly"
+	const image = "arn:aws:imagebuilder:us-east-1:111122223333:image/demo/1.0.0/1"
+	imageARN, err := ingot.ParseARN(image)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, text := range []string{
 		`INSERT INTO record (id, key, arn, name, status, created, updated, attributes, document, tags, policy)
 			VALUES (1, '` + arn + `', '` + arn + `', 'nightly', 'ENABLED', 1, 1, '{}', '{}', '{"a":"b"}', '')`,
 		`INSERT INTO term (id, list, scope, kind, attribute, value) VALUES (1, 0, 'us-east-1/111122223333', 'image-pipeline', '', '')`,
 		`INSERT INTO posting (term, position, record) VALUES (1, CAST('nightly' || char(0) AS BLOB), 1)`,
+		`INSERT INTO record (id, key, arn, name, status, created, updated, attributes, document, tags, policy)
+			VALUES (2, '` + image + `', '` + image + `', 'demo', 'AVAILABLE', 1, 1, '{}', '{}', '{"team":"a","keep":"b"}', '')`,
+		`INSERT INTO term (id, list, scope, kind, attribute, value) VALUES (2, 0, 'us-east-1/111122223333', 'image', '', '')`,
+		`INSERT INTO posting (term, position, record) VALUES (2, x'` + hex.EncodeToString(ownView(testScope).position(listBuilds, imageARN, 1)) + `', 2)`,
 	} {
 		if _, err := old.ExecContext(ctx, text); err != nil {
 			t.Fatalf("%s: %v", text, err)
@@ -58,6 +68,10 @@ func TestOldDataDirectory(t *testing.T) {
 	}
 	if r := page.Records[0]; r.ARN.String() != arn || r.Tags["a"] != "b" || len(r.Shares) != 0 || r.Shares == nil {
 		t.Errorf("the old pipeline is %+v", r)
+	}
+	tagged := ingot.Query{Scope: testScope, Kind: ingot.KindImage, Limit: 5, Filters: []ingot.Filter{{Name: ingot.FilterTag, Values: []string{"keep=b"}}}}
+	if page, err = db.List(ctx, tagged); err != nil || len(page.Records) != 1 || page.Records[0].ARN != imageARN {
+		t.Errorf("List by a tag = %v, %v, want the old image", page.Records, err)
 	}
 	err = db.Write(ctx, func(tx ingot.Tx) error {
 		return ingot.PutAdministrator(ctx, tx, testScope.Account, ingot.AccessKey{ID: "AKIA1", Secret: "s"})

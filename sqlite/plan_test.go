@@ -92,7 +92,7 @@ func TestLookupsUseIndexes(t *testing.T) {
 		`SELECT document FROM workflow_execution WHERE image = 'k' AND (started, id) < ('a', 'b') ORDER BY started DESC, id DESC LIMIT 5`,
 		`SELECT document FROM step_execution WHERE execution = 'k' AND (position, id) > (1, 'b') ORDER BY position, id LIMIT 5`,
 		executionsOfPolicy, executionsOfImage, resourcesOfExecution, activeOfPolicy, activeOfImage,
-		ticksQuery, lastDependencies,
+		ticksQuery, lastDependencies, amisOfSnapshot,
 		`SELECT name FROM image_package WHERE image = 'k' AND (name, version) > ('a', 'b') ORDER BY name, version LIMIT 5`,
 		newMessages, messagesBefore, dueDeliveries, aliveDeliveries, deadDeliveries, deliveriesThatDied, messagesSettled,
 		`SELECT id FROM delivery WHERE endpoint = 'e' AND about = 'a' AND died IS NULL ORDER BY id LIMIT 1`,

@@ -157,7 +157,7 @@ func (s reader) termGroups(ctx context.Context, q ingot.Query) ([][]int64, error
 
 func rank(f ingot.Filter) int {
 	switch f.Name {
-	case ingot.FilterName:
+	case ingot.FilterName, ingot.FilterTag:
 		return 0
 	case ingot.FilterSource:
 		return 1

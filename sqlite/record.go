@@ -260,15 +260,20 @@ func (t tx) reindex(ctx context.Context, before, after row) error {
 
 // SetTags implements ingot.RecordWriter.
 func (t tx) SetTags(ctx context.Context, arn ingot.ARN, tags map[string]string) error {
+	before, err := t.find(ctx, arn)
+	if err != nil {
+		return err
+	}
 	tagged, err := json.Marshal(orEmpty(tags))
 	if err != nil {
 		return fmt.Errorf("encoding the tags of %s: %w", arn, err)
 	}
-	res, err := t.exec(ctx, `UPDATE record SET tags = ? WHERE key = ?`, string(tagged), arn.Key())
-	if err != nil {
+	if _, err := t.exec(ctx, `UPDATE record SET tags = ? WHERE id = ?`, string(tagged), before.id); err != nil {
 		return classify("tagging "+arn.String(), err)
 	}
-	return foundRow(res, arn)
+	after := before
+	after.Tags = tags
+	return t.changeEntry(ctx, ownView(before.ARN.Scope()), listBuilds, before, after)
 }
 
 func foundRow(res sql.Result, arn ingot.ARN) error {

@@ -161,7 +161,8 @@ func amis(t *testing.T, s ingot.Store) {
 	stranger := ingot.Scope{Account: "999999999999", Region: scope.Region}
 	_, err = s.FindAMI(ctx, stranger, "ami-1")
 	wantCode(t, "FindAMI of another account", err, ingot.CodeNotFound)
-	wantCode(t, "DeleteAMI of another account", s.DeleteAMI(ctx, stranger, "ami-1"), ingot.CodeNotFound)
+	_, err = s.DeleteAMI(ctx, stranger, "ami-1")
+	wantCode(t, "DeleteAMI of another account", err, ingot.CodeNotFound)
 	wantCode(t, "UpdateAMI of another account", s.UpdateAMI(ctx, stranger, "ami-1", func(*ingot.AMI) {}), ingot.CodeNotFound)
 	_, err = s.FindAMINamed(ctx, stranger, "web 1")
 	wantCode(t, "FindAMINamed of another account", err, ingot.CodeNotFound)
@@ -172,11 +173,31 @@ func amis(t *testing.T, s ingot.Store) {
 	if list, err := s.ListAMIs(ctx, ingot.Scope{Region: scope.Region}); err != nil || len(list) != 2 {
 		t.Errorf("ListAMIs without an account = %v, %v; want those of all accounts", list, err)
 	}
-	if err := s.DeleteAMI(ctx, scope, "ami-1"); err != nil {
-		t.Fatal(err)
+	deregistered(t, s)
+	if was, err := s.DeleteAMI(ctx, scope, "ami-1"); err != nil || was.Snapshot != "snap-1" {
+		t.Fatalf("DeleteAMI = %+v, %v, want what it was", was, err)
 	}
 	_, err = s.FindAMI(ctx, scope, "ami-1")
 	wantCode(t, "FindAMI after DeleteAMI", err, ingot.CodeNotFound)
+}
+
+// deregistered leaves nothing of ami-1 but its snapshot, and the right to delete that.
+func deregistered(t *testing.T, s ingot.Store) {
+	ctx := t.Context()
+	if users, err := s.AMIsOfSnapshot(ctx, scope.Region, "snap-1", 5); err != nil || len(users) != 2 {
+		t.Errorf("AMIsOfSnapshot = %v, %v, want those of both accounts", users, err)
+	}
+	if err := s.UpdateAMI(ctx, scope, "ami-1", func(a *ingot.AMI) { a.Deregistered = true }); err != nil {
+		t.Fatal(err)
+	}
+	_, err := s.FindAMI(ctx, scope, "ami-1")
+	wantCode(t, "FindAMI of one that is deregistered", err, ingot.CodeNotFound)
+	_, err = s.FindAMINamed(ctx, scope, "web 1")
+	wantCode(t, "FindAMINamed of one that is deregistered", err, ingot.CodeNotFound)
+	wantCode(t, "UpdateAMI of one that is deregistered", s.UpdateAMI(ctx, scope, "ami-1", func(*ingot.AMI) {}), ingot.CodeNotFound)
+	if users, err := s.AMIsOfSnapshot(ctx, scope.Region, "snap-1", 1); err != nil || len(users) != 1 {
+		t.Errorf("AMIsOfSnapshot = %v, %v, want it to hold its snapshot", users, err)
+	}
 }
 
 // permit lets another account use ami-1.

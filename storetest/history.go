@@ -70,7 +70,7 @@ func (m *history) step(t *testing.T, rt *rapid.T) {
 		m.clock++
 		r := ingot.Record{
 			ARN: a, Name: strings.ToUpper(a.Name), Status: status, Created: noon.Add(time.Duration(m.clock) * time.Second),
-			Attributes: map[string][]string{"platform": {platform}}, Document: []byte(`{}`), Shares: shares,
+			Attributes: map[string][]string{"platform": {platform}}, Document: []byte(`{}`), Shares: shares, Tags: drawTags(rt),
 		}
 		if a.Kind == ingot.KindImage && rapid.Bool().Draw(rt, "by a pipeline") {
 			r.Attributes[ingot.FilterSource] = []string{"p"}
@@ -80,6 +80,10 @@ func (m *history) step(t *testing.T, rt *rapid.T) {
 	case rapid.Bool().Draw(rt, "delete"):
 		delete(m.records, a.Key())
 		change = func(tx ingot.Tx) error { return tx.Delete(ctx, a) }
+	case rapid.Bool().Draw(rt, "tag"):
+		old.Tags = drawTags(rt)
+		m.records[a.Key()] = old
+		change = func(tx ingot.Tx) error { return tx.SetTags(ctx, a, old.Tags) }
 	default:
 		old.Status, old.Shares = status, shares
 		old.Attributes["platform"] = []string{platform}
@@ -96,6 +100,10 @@ func (m *history) step(t *testing.T, rt *rapid.T) {
 	if err := m.store.Write(ctx, change); err != nil {
 		rt.Fatal(err)
 	}
+}
+
+func drawTags(rt *rapid.T) map[string]string {
+	return rapid.MapOfN(rapid.SampledFrom([]string{"team", "keep"}), rapid.SampledFrom([]string{"a", "b"}), 0, 2).Draw(rt, "tags")
 }
 
 func (m *history) compare(t *testing.T, rt *rapid.T) {
@@ -115,6 +123,9 @@ func (m *history) compare(t *testing.T, rt *rapid.T) {
 			}
 		}
 	}
+	tags := ingot.Filter{Name: ingot.FilterTag, Values: []string{"team=a", "keep=b"}}
+	m.compareList(t, rt, ingot.Query{Kind: ingot.KindImage, Filters: []ingot.Filter{tags}})
+	m.compareList(t, rt, ingot.Query{Kind: ingot.KindImage, Filters: append(slices.Clone(sets[2]), tags)})
 	source := ingot.Filter{Name: ingot.FilterSource, Values: []string{"p"}}
 	m.compareList(t, rt, ingot.Query{Kind: ingot.KindImage, Newest: true, Filters: []ingot.Filter{source}})
 	m.compareList(t, rt, ingot.Query{Kind: ingot.KindImage, Newest: true, Filters: append(slices.Clone(sets[2]), source)})
@@ -187,6 +198,9 @@ func matchesValue(r ingot.Record, name, value string) bool {
 		return value == r.Name || value == r.ARN.Name
 	case "status":
 		return value == r.Status
+	case ingot.FilterTag:
+		key, value, _ := strings.Cut(value, "=")
+		return r.Tags[key] == value
 	case "version":
 		nodes := strings.Split(strings.TrimSuffix(strings.ReplaceAll(value, ".00", ".0"), ".x.x"), ".")
 		have := strings.Split(r.ARN.Version.String(), ".")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -22,7 +23,8 @@ func newImageCommand(a *app) *cobra.Command {
 }
 
 func newImageListCommand(a *app) *cobra.Command {
-	return &cobra.Command{
+	all := false
+	list := &cobra.Command{
 		Use:   "list",
 		Short: "List the images of this server, bases included",
 		Args:  cobra.NoArgs,
@@ -32,18 +34,23 @@ func newImageListCommand(a *app) *cobra.Command {
 				if err != nil {
 					return err
 				}
+				if !all {
+					images = slices.DeleteFunc(images, func(i admin.Image) bool { return i.State != "available" })
+				}
 				if a.output == "json" {
 					return a.printJSON(images)
 				}
 				w := tabwriter.NewWriter(a.stdout, 0, 8, 2, ' ', 0)
-				fmt.Fprintln(w, "AMI\tNAME\tOWNER\tSIZE\tCREATED")
+				fmt.Fprintln(w, "AMI\tNAME\tOWNER\tSIZE\tCREATED\tSTATE")
 				for _, i := range images {
-					fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", i.ID, i.Name, i.Owner, byteSize(i.SizeBytes), i.Created.Format("2006-01-02 15:04:05"))
+					fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", i.ID, i.Name, i.Owner, byteSize(i.SizeBytes), i.Created.Format("2006-01-02 15:04:05"), i.State)
 				}
 				return w.Flush()
 			})
 		},
 	}
+	list.Flags().BoolVar(&all, "all", false, "also those that are deprecated, disabled, or deregistered but for their snapshot")
+	return list
 }
 
 func newImageShowCommand(a *app) *cobra.Command {
@@ -73,6 +80,8 @@ func newImageShowCommand(a *app) *cobra.Command {
 					{"snapshot", i.Snapshot},
 					{"disk", fmt.Sprintf("%s, %s stored", byteSize(i.SizeBytes), byteSize(i.StoredBytes))},
 					{"created", i.Created.Format("2006-01-02 15:04:05 MST")},
+					{"state", i.State},
+					{"launched", localTime(i.Launched)},
 				} {
 					if row[1] != "" {
 						fmt.Fprintf(w, "%s\t%s\n", row[0], row[1])
