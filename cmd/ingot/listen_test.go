@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"ingot.dev/ingot/client"
+	"ingot.dev/ingot/internal/testenv"
+	"ingot.dev/ingot/model"
 )
 
 // testCertificate writes the certificate of httptest, for 127.0.0.1 and
@@ -96,5 +98,31 @@ func TestAuthority(t *testing.T) {
 	var unknown x509.UnknownAuthorityError
 	if err := call(); !errors.As(err, &unknown) {
 		t.Errorf("without it: %v, want an unknown authority", err)
+	}
+}
+
+// TestTLS has the vendor's command and this program's reach a server by a
+// certificate that only the server's data directory vouches for.
+func TestTLS(t *testing.T) {
+	testenv.For(t, testenv.AWSCLI)
+	files := testCertificate(t)
+	p := newProcess(t)
+	p.flags = []string{"--tls-cert", files.Cert, "--tls-key", files.Key, "--tls-ca", files.CA}
+	p.start()
+	if !strings.HasPrefix(p.API.Endpoint, "https://") {
+		t.Errorf("the endpoint is %s, want one of https", p.API.Endpoint)
+	}
+	p.call("ListImages", model.ListImagesRequest{}, new(model.ListImagesResponse))
+	var listed model.ListWorkflowsResponse
+	p.awsCLI()(&listed, "list-workflows", "--owner", "Amazon")
+	if len(listed.WorkflowVersionList) == 0 {
+		t.Error("list-workflows has none of the catalogue's")
+	}
+	clear := "http://" + strings.TrimPrefix(p.API.Endpoint, "https://")
+	if answer, err := http.Get(clear + "/healthz"); err == nil {
+		answer.Body.Close()
+		if answer.StatusCode == http.StatusOK {
+			t.Errorf("clear text is answered %s", answer.Status)
+		}
 	}
 }

@@ -24,7 +24,8 @@ import (
 type process struct {
 	t        *testing.T
 	settings settings
-	temp     string // its folder for temporary files
+	flags    []string // of ingot serve
+	temp     string   // its folder for temporary files
 	cmd      *exec.Cmd
 	log      *bytes.Buffer
 	*connection
@@ -65,7 +66,7 @@ func (p *process) start() {
 		p.t.Fatal(err)
 	}
 	p.log = new(bytes.Buffer)
-	p.cmd = exec.Command(self, "serve")
+	p.cmd = exec.Command(self, append([]string{"serve"}, p.flags...)...)
 	p.cmd.Env, p.cmd.Stderr = p.env(), p.log
 	if err := p.cmd.Start(); err != nil {
 		p.t.Fatal(err)
