@@ -29,14 +29,18 @@ func TestAMIStates(t *testing.T) {
 		"as registered": {func(*ingot.AMI) {}, "available", map[string]string{"team": "web"}, true, true},
 		"deprecated": {
 			func(a *ingot.AMI) { a.Deprecate(since) },
-			"deprecated", map[string]string{"team": "web", "DeprecatedBy": "EC2 Image Builder"}, true, true,
+			"deprecated",
+			map[string]string{"team": "web", "DeprecatedBy": "EC2 Image Builder"},
+			true, true,
 		},
 		"deprecated, then disabled": {
 			func(a *ingot.AMI) { a.Deprecate(since); a.Disable() }, "disabled", map[string]string{"team": "web"}, false, false,
 		},
 		"disabled, then deprecated": {
 			func(a *ingot.AMI) { a.Disable(); a.Deprecate(since) },
-			"deprecated", map[string]string{"team": "web", "DeprecatedBy": "EC2 Image Builder"}, true, false,
+			"deprecated",
+			map[string]string{"team": "web", "DeprecatedBy": "EC2 Image Builder"},
+			true, false,
 		},
 		"disabled, then enabled": {func(a *ingot.AMI) { a.Disable(); a.Enable() }, "available", map[string]string{"team": "web"}, true, false},
 		"a model for others": {

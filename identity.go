@@ -3,6 +3,8 @@ package ingot
 import (
 	"context"
 	"regexp"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -114,6 +116,35 @@ func CreatePrincipal(ctx context.Context, tx Tx, name PrincipalName, tags map[st
 	prefix := map[PrincipalKind]string{PrincipalUser: "AIDA", PrincipalRole: "AROA"}[name.Kind]
 	p := Principal{PrincipalName: name, ID: newID(prefix), Tags: tags, Created: now}
 	return p, tx.CreatePrincipal(ctx, p)
+}
+
+// CheckRole checks that an account has the role that a member names, by its
+// name or ARN. An account for which nobody made a role has whichever is named:
+// it does not say who may do what. Source: api.md §1.5, §3.11.
+func CheckRole(ctx context.Context, r IdentityReader, account, field, text string) error {
+	if strings.Contains(text, "role/aws-service-role/") {
+		return unusableRole(field, "'%s' is service-linked. Name a role of your own.", text)
+	}
+	roles, err := r.Principals(ctx, account, PrincipalRole)
+	if err != nil || len(roles) == 0 {
+		return err
+	}
+	name := text
+	if parts := strings.Split(text, ":"); len(parts) > 1 {
+		if len(parts) != 6 || parts[4] != account {
+			return unusableRole(field, "'%s' is not the ARN of a role of the account %s.", text, account)
+		}
+		name = text[strings.LastIndex(text, "/")+1:] // a role may have a path
+	}
+	if !slices.ContainsFunc(roles, func(p Principal) bool { return p.Name == name }) {
+		return unusableRole(field, "The account %s has no role '%s'. Name one that `ingot admin role list` shows, or make it.", account, name)
+	}
+	return nil
+}
+
+// unusableRole has the words that clients know. Source: api.md §1.5.
+func unusableRole(field, format string, args ...any) error {
+	return InvalidField(field, "The provided role does not exist or does not have sufficient permissions. "+format, args...)
 }
 
 // AttachPolicy attaches a checked policy to a principal, or replaces the one of

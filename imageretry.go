@@ -23,6 +23,9 @@ func RetryImage(ctx context.Context, tx Tx, arn ARN, now time.Time) error {
 	if err := checkRetry(ctx, tx, arn, image); err != nil {
 		return err
 	}
+	if err := checkNotActedOn(ctx, tx, arn); err != nil {
+		return err
+	}
 	if err := checkBuildQuota(ctx, tx, arn.Scope()); err != nil {
 		return err
 	}

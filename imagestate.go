@@ -46,9 +46,10 @@ func checkUpdateAt(in *model.StartResourceStateUpdateRequest, now time.Time) err
 	return nil
 }
 
-// UpdateImageState gives an image the state that a checked request asks for,
-// and returns the id of the lifecycle execution that records it. What goes
-// beyond the image resource is CodeNotImplemented. Source: api.md §4.4.
+// UpdateImageState begins to give an image the state that a checked request
+// asks for, and returns the id of the lifecycle execution that does. One that
+// neither waits nor reaches beyond the image resource is over at once.
+// Source: api.md §4.4.
 func UpdateImageState(ctx context.Context, tx Tx, arn ARN, in *model.StartResourceStateUpdateRequest, now time.Time) (id string, err error) {
 	record, err := tx.Get(ctx, arn)
 	if err != nil {
@@ -61,20 +62,88 @@ func UpdateImageState(ctx context.Context, tx Tx, arn ARN, in *model.StartResour
 	if err := checkStateOfImage(image, in); err != nil {
 		return "", err
 	}
+	if in.ExecutionRole != "" {
+		if err := CheckRole(ctx, tx, arn.Account, "executionRole", in.ExecutionRole); err != nil {
+			return "", err
+		}
+	}
 	if err := checkNotActedOn(ctx, tx, arn); err != nil {
 		return "", err
 	}
-	if includedBy(in).any() {
-		return "", Errorf(CodeNotImplemented, "This server does not change the state of AMIs and container images yet. Leave out 'includeResources' and 'executionRole' to change that of the image resource.")
+	if includedBy(in).containers() {
+		return "", Errorf(CodeNotImplemented, "This server does not delete container images yet. DeleteImage removes the image resource alone.")
 	}
+	e := NewLifecycleExecution(arn.Scope(), model.LifecycleExecutionStatusInProgress, now)
+	action := stateAction(in)
+	impacted := action.reaches() && countOutputs(image) > 0
+	e.Actions = map[model.LifecycleExecutionResourceActionName]LifecycleAction{stateActions[in.State.Status]: action}
+	e.ResourcesImpactedSummary = &model.LifecycleExecutionResourcesImpactedSummary{HasImpactedResources: &impacted}
 	if in.UpdateAt != nil {
-		return "", Errorf(CodeNotImplemented, "This server does not change states at a later time yet. Leave out 'updateAt' and send the request then.")
+		return e.LifecycleExecutionId, deferStateUpdate(ctx, tx, arn, e, *in.UpdateAt, now)
 	}
-	e := NewLifecycleExecution(arn.Scope(), model.LifecycleExecutionStatusSuccess, now)
-	if err := setImageState(ctx, tx, arn, image.State.Status, model.ImageStatus(in.State.Status), e.LifecycleExecutionId, now); err != nil {
+	if action.reaches() {
+		if err := checkUpdateQuota(ctx, tx, arn.Scope()); err != nil {
+			return "", err
+		}
+		return e.LifecycleExecutionId, beginStateUpdate(ctx, tx, arn, e, in.State.Status, now)
+	}
+	row, err := putStateUpdate(ctx, tx, arn, e, in.State.Status)
+	if err != nil {
 		return "", err
 	}
-	return e.LifecycleExecutionId, recordStateUpdate(ctx, tx, arn, e, in.State.Status)
+	row.StartTime = e.StartTime
+	if err := CloseLifecycleImage(ctx, tx, e.LifecycleExecutionId, row, nil, now); err != nil {
+		return "", err
+	}
+	return e.LifecycleExecutionId, EndLifecycle(ctx, tx, e.LifecycleExecutionId, now)
+}
+
+// stateAction is what a request includes and excludes.
+func stateAction(in *model.StartResourceStateUpdateRequest) LifecycleAction {
+	a := includedBy(in).action()
+	if in.ExclusionRules != nil {
+		a.Excluded = in.ExclusionRules.Amis
+	}
+	return a
+}
+
+// putStateUpdate stores an execution with its one image.
+func putStateUpdate(ctx context.Context, tx Tx, arn ARN, e LifecycleExecution, to model.ResourceStatus) (LifecycleResource, error) {
+	row := newLifecycleResource(arn, stateActions[to], "")
+	if err := tx.PutLifecycleExecution(ctx, e); err != nil {
+		return row, err
+	}
+	return row, tx.PutLifecycleResource(ctx, e.LifecycleExecutionId, row)
+}
+
+// beginStateUpdate leaves an execution to whoever carries out what is due.
+func beginStateUpdate(ctx context.Context, tx Tx, arn ARN, e LifecycleExecution, to model.ResourceStatus, now time.Time) error {
+	if _, err := putStateUpdate(ctx, tx, arn, e, to); err != nil {
+		return err
+	}
+	return tx.PutLifecycleDue(ctx, LifecycleDue{Subject: e.LifecycleExecutionId, At: now})
+}
+
+// deferStateUpdate lets an image be deprecated at a time to come, of which it
+// tells from now on. An execution that waits does not hold the image.
+func deferStateUpdate(ctx context.Context, tx Tx, arn ARN, e LifecycleExecution, at model.Epoch, now time.Time) error {
+	at = model.EpochOf(at.Time()) // as it will be read again
+	e.State.Status, e.Deprecates = model.LifecycleExecutionStatusPending, &at
+	if _, err := putStateUpdate(ctx, tx, arn, e, model.ResourceStatusDeprecated); err != nil {
+		return err
+	}
+	_, err := tx.Update(ctx, arn, nil, func(r *Record) error {
+		image, err := Decode[model.Image](*r)
+		if err != nil {
+			return err
+		}
+		image.DeprecationTime, r.Updated = &at, now
+		return putImage(r, image)
+	})
+	if err != nil {
+		return err
+	}
+	return tx.PutLifecycleDue(ctx, LifecycleDue{Subject: e.LifecycleExecutionId, At: at.Time()})
 }
 
 // checkStateOfImage says whether an image can get the state that a request
@@ -93,6 +162,8 @@ func checkStateOfImage(image *model.Image, in *model.StartResourceStateUpdateReq
 		return Errorf(CodeInUse, "The image '%s' is %s. Wait until it has been made.", image.Arn, status)
 	case status == model.ImageStatusDeleted:
 		return Errorf(CodeRequest, "The image '%s' is being deleted.", image.Arn)
+	case in.UpdateAt != nil && status != model.ImageStatusAvailable:
+		return Errorf(CodeRequest, "The image '%s' is %s. Only one that is AVAILABLE can be deprecated at a later time.", image.Arn, status)
 	case !deleted && (status == model.ImageStatusFailed || status == model.ImageStatusCancelled):
 		return Errorf(CodeRequest, "The image '%s' is %s and can only become DELETED.", image.Arn, status)
 	}
@@ -113,7 +184,7 @@ func checkNotActedOn(ctx context.Context, r LifecycleReader, image ARN) error {
 
 // setImageState moves an image resource to a state on behalf of an execution.
 // In the state already, it stays as it is.
-func setImageState(ctx context.Context, tx Tx, arn ARN, from, to model.ImageStatus, execution string, now time.Time) error {
+func setImageState(ctx context.Context, tx Tx, arn ARN, from, to model.ImageStatus, execution string, since, now time.Time) error {
 	if from == to {
 		return nil
 	}
@@ -121,7 +192,7 @@ func setImageState(ctx context.Context, tx Tx, arn ARN, from, to model.ImageStat
 		image.LifecycleExecutionId = execution
 		switch to {
 		case model.ImageStatusDeprecated:
-			image.DeprecationTime = new(model.EpochOf(now))
+			image.DeprecationTime = new(model.EpochOf(since))
 		case model.ImageStatusAvailable:
 			image.DeprecationTime = nil
 		}
@@ -134,22 +205,4 @@ var stateActions = map[model.ResourceStatus]model.LifecycleExecutionResourceActi
 	model.ResourceStatusDeprecated: model.LifecycleExecutionResourceActionNameDeprecate,
 	model.ResourceStatusDisabled:   model.LifecycleExecutionResourceActionNameDisable,
 	model.ResourceStatusDeleted:    model.LifecycleExecutionResourceActionNameDelete,
-}
-
-// recordStateUpdate saves an execution that has updated the state of one image
-// resource and no outputs of it.
-func recordStateUpdate(ctx context.Context, tx LifecycleWriter, arn ARN, e LifecycleExecution, to model.ResourceStatus) error {
-	e.EndTime = e.StartTime
-	e.ResourcesImpactedSummary = &model.LifecycleExecutionResourcesImpactedSummary{HasImpactedResources: new(false)}
-	if err := tx.PutLifecycleExecution(ctx, e); err != nil {
-		return err
-	}
-	return tx.PutLifecycleResource(ctx, e.LifecycleExecutionId, LifecycleResource{
-		LifecycleExecutionResource: model.LifecycleExecutionResource{
-			AccountId: arn.Account, ResourceId: arn.String(), Region: arn.Region,
-			Action:    &model.LifecycleExecutionResourceAction{Name: stateActions[to]},
-			State:     &model.LifecycleExecutionResourceState{Status: model.LifecycleExecutionResourceStatusSuccess},
-			StartTime: e.StartTime, EndTime: e.EndTime,
-		},
-	})
 }

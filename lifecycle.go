@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strings"
 	"time"
 
 	"ingot.dev/ingot/model"
@@ -20,6 +19,9 @@ func CreateLifecyclePolicy(ctx context.Context, tx Tx, arn ARN, in *model.Create
 	if err := checkLifecyclePolicy(p); err != nil {
 		return err
 	}
+	if err := CheckRole(ctx, tx, arn.Account, "executionRole", p.ExecutionRole); err != nil {
+		return err
+	}
 	r := Record{ARN: arn, Name: p.Name, Created: now, Tags: in.Tags}
 	if err := putLifecyclePolicy(&r, p, now); err != nil {
 		return err
@@ -30,7 +32,10 @@ func CreateLifecyclePolicy(ctx context.Context, tx Tx, arn ARN, in *model.Create
 	if err := CheckQuota(ctx, tx, arn.Scope(), KindLifecycle); err != nil {
 		return err
 	}
-	return tx.Create(ctx, r)
+	if err := tx.Create(ctx, r); err != nil {
+		return err
+	}
+	return setLifecycleDue(ctx, tx, arn, p.Status, now)
 }
 
 // UpdateLifecyclePolicy replaces a stored policy, of which name, creation and
@@ -41,6 +46,9 @@ func UpdateLifecyclePolicy(ctx context.Context, tx Tx, arn ARN, in *model.Update
 		ResourceType: in.ResourceType, PolicyDetails: in.PolicyDetails, ResourceSelection: in.ResourceSelection,
 	}
 	if err := checkLifecyclePolicy(p); err != nil {
+		return err
+	}
+	if err := CheckRole(ctx, tx, arn.Account, "executionRole", p.ExecutionRole); err != nil {
 		return err
 	}
 	_, err := tx.Update(ctx, arn, nil, func(r *Record) error {
@@ -54,7 +62,10 @@ func UpdateLifecyclePolicy(ctx context.Context, tx Tx, arn ARN, in *model.Update
 		p.Name, p.DateCreated, p.DateLastRun = old.Name, old.DateCreated, old.DateLastRun
 		return putLifecyclePolicy(r, p, now)
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	return setLifecycleDue(ctx, tx, arn, p.Status, now)
 }
 
 // putLifecyclePolicy makes a checked policy the document of a record.
@@ -71,8 +82,8 @@ func putLifecyclePolicy(r *Record, p *model.LifecyclePolicy, now time.Time) (err
 }
 
 // DeleteLifecyclePolicy removes a policy that is not acting. Its executions
-// stay. Source: api.md §3.11.
-func DeleteLifecyclePolicy(ctx context.Context, tx Tx, arn ARN) error {
+// stay; one that is paused is cancelled. Source: api.md §3.11.
+func DeleteLifecyclePolicy(ctx context.Context, tx Tx, arn ARN, now time.Time) error {
 	id, err := tx.ActiveLifecycle(ctx, arn)
 	if err != nil {
 		return err
@@ -80,15 +91,27 @@ func DeleteLifecyclePolicy(ctx context.Context, tx Tx, arn ARN) error {
 	if id != "" {
 		return Errorf(CodeDependency, "Resource dependency error: The lifecycle policy '%s' has the execution '%s' under way. Wait until it has ended.", arn, id)
 	}
-	return tx.Delete(ctx, arn)
+	if id, err = tx.OpenLifecycle(ctx, arn); err != nil {
+		return err
+	}
+	if id != "" {
+		e, err := tx.LifecycleExecution(ctx, id)
+		if err != nil {
+			return err
+		}
+		if err := stopLifecycle(ctx, tx, e, "The policy was deleted.", now); err != nil {
+			return err
+		}
+	}
+	if err := tx.Delete(ctx, arn); err != nil {
+		return err
+	}
+	return tx.DeleteLifecycleDue(ctx, arn.String())
 }
 
 // checkLifecyclePolicy checks the members of a policy against each other.
 // Source: lifecycle.md §1.
 func checkLifecyclePolicy(p *model.LifecyclePolicy) error {
-	if strings.Contains(p.ExecutionRole, "role/aws-service-role/") {
-		return InvalidField("executionRole", "The provided role does not exist or does not have sufficient permissions to carry out a policy: it is service-linked. Name a role of your own.")
-	}
 	if err := checkSelection(p.ResourceSelection); err != nil {
 		return err
 	}

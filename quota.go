@@ -19,6 +19,7 @@ type Quotas struct {
 	Workflows                    int `yaml:"workflows" json:"workflows"` // builds count
 	LifecyclePolicies            int `yaml:"lifecyclePolicies" json:"lifecyclePolicies"`
 	ConcurrentBuilds             int `yaml:"concurrentBuilds" json:"concurrentBuilds"`                 // images on their way
+	ConcurrentStateUpdates       int `yaml:"concurrentStateUpdates" json:"concurrentStateUpdates"`     // that reach AMIs, and have not ended
 	LaunchTemplatesPerRegion     int `yaml:"launchTemplatesPerRegion" json:"launchTemplatesPerRegion"` // of a distribution configuration
 	SSMParametersPerRegion       int `yaml:"ssmParametersPerRegion" json:"ssmParametersPerRegion"`     // of a distribution configuration
 }
@@ -29,7 +30,7 @@ func DefaultQuotas() Quotas {
 		Components: 1000, ImageRecipes: 1000, ContainerRecipes: 1000,
 		InfrastructureConfigurations: 1000, DistributionConfigurations: 1000,
 		ImagePipelines: 75, Workflows: 1000, LifecyclePolicies: 50,
-		ConcurrentBuilds: 100, LaunchTemplatesPerRegion: 5, SSMParametersPerRegion: 10,
+		ConcurrentBuilds: 100, ConcurrentStateUpdates: 50, LaunchTemplatesPerRegion: 5, SSMParametersPerRegion: 10,
 	}
 }
 
@@ -92,6 +93,20 @@ func checkBuildQuota(ctx context.Context, tx Tx, scope Scope) error {
 	}
 	if n >= quota {
 		return Errorf(CodeQuota, "The account has reached its quota of %d image builds under way in %s. Wait for one to end.", quota, scope.Region)
+	}
+	return nil
+}
+
+// checkUpdateQuota returns CodeQuota when one more update of an image's state
+// is too many. Source: lifecycle.md §4.1.
+func checkUpdateQuota(ctx context.Context, tx Tx, scope Scope) error {
+	quota := tx.Quotas().ConcurrentStateUpdates
+	n, err := tx.CountStateUpdates(ctx, scope, quota)
+	if err != nil {
+		return err
+	}
+	if n >= quota {
+		return Errorf(CodeQuota, "The account has reached its quota of %d updates of images' states under way in %s. Wait for one to end.", quota, scope.Region)
 	}
 	return nil
 }

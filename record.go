@@ -150,6 +150,7 @@ type Reader interface {
 	RecordReader
 	ExecutionReader
 	LifecycleReader
+	LifecycleQueue
 	ScheduleReader
 	DependencyReader
 	AccountReader

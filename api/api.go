@@ -62,6 +62,7 @@ type Config struct {
 	Documents Documents                   // nil: requests must hold their documents
 	Exists    Exists                      // nil: everything does
 	Scheduler Scheduler                   // nil: pipelines do not run by themselves
+	Lifecycle Scheduler                   // nil: neither do lifecycle policies, and executions stay as they are
 	Audit     *audit.Log                  // nil: none
 	Throttle  Throttle
 	AtOnce    int // requests worked on at once; 0: no bound
@@ -79,8 +80,8 @@ type Builder interface {
 // Exists says whether there is what a request names outside this server.
 type Exists func(kind ingot.External, name string) bool
 
-// Scheduler runs pipelines by themselves. Changed is called after a pipeline was
-// written.
+// Scheduler does by itself what is due. Changed is called after something that
+// may be due earlier was written.
 type Scheduler interface{ Changed() }
 
 // Server is the API as an http.Handler. Beside the operations, which need a

@@ -43,7 +43,8 @@ func (s *Server) deleteLifecyclePolicy(ctx context.Context, tx ingot.Tx, in *mod
 	if err != nil {
 		return nil, err
 	}
-	return &model.DeleteLifecyclePolicyResponse{LifecyclePolicyArn: arn.String()}, ingot.DeleteLifecyclePolicy(ctx, tx, arn)
+	s.lifecycleChanged(ctx) // one that is paused ends
+	return &model.DeleteLifecyclePolicyResponse{LifecyclePolicyArn: arn.String()}, ingot.DeleteLifecyclePolicy(ctx, tx, arn, s.Now())
 }
 
 func (s *Server) getLifecyclePolicy(ctx context.Context, in *model.GetLifecyclePolicyRequest) (*model.GetLifecyclePolicyResponse, error) {

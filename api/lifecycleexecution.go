@@ -27,6 +27,7 @@ func (s *Server) startResourceStateUpdate(ctx context.Context, tx ingot.Tx, in *
 	if err != nil {
 		return nil, err
 	}
+	s.lifecycleChanged(ctx)
 	out := &model.StartResourceStateUpdateResponse{ResourceArn: arn.String()}
 	if in.IncludeResources != nil || in.UpdateAt != nil { // else it is over, and the answer names none. Source: api.md §4.4.
 		out.LifecycleExecutionId = id
@@ -34,8 +35,16 @@ func (s *Server) startResourceStateUpdate(ctx context.Context, tx ingot.Tx, in *
 	return out, nil
 }
 
+// lifecycleChanged tells, after the commit, that an execution has something to do.
+func (s *Server) lifecycleChanged(ctx context.Context) {
+	if s.Lifecycle != nil {
+		afterCommit(ctx, func(context.Context) { s.Lifecycle.Changed() })
+	}
+}
+
 func (s *Server) cancelLifecycleExecution(ctx context.Context, tx ingot.Tx, in *model.CancelLifecycleExecutionRequest) (*model.CancelLifecycleExecutionResponse, error) {
-	err := ingot.CancelLifecycleExecution(ctx, tx, callerOf(ctx).Scope, in.LifecycleExecutionId)
+	err := ingot.CancelLifecycleExecution(ctx, tx, callerOf(ctx).Scope, in.LifecycleExecutionId, s.Now())
+	s.lifecycleChanged(ctx)
 	return &model.CancelLifecycleExecutionResponse{LifecycleExecutionId: in.LifecycleExecutionId}, err
 }
 

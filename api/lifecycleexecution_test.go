@@ -155,6 +155,7 @@ func TestStateUpdateRefusals(t *testing.T) { // G16, LC-13
 	building := s.putOwnImage("4", "BUILDING", "AMI")
 	cancelled := s.putOwnImage("5", "CANCELLED", "AMI")
 	busy := s.putOwnImage("6", "AVAILABLE", "AMI")
+	disabled := s.putOwnImage("7", "DISABLED", "AMI")
 	s.putExecution(model.LifecycleExecutionStatusInProgress, "", busy)
 	include := func(more obj, what ...string) obj {
 		resources := obj{}
@@ -177,31 +178,29 @@ func TestStateUpdateRefusals(t *testing.T) { // G16, LC-13
 		exception string
 		part      string
 	}{
-		"delete without resources":   {stateUpdate(available, "DELETED", nil), combination, "includeResources"},
-		"delete with nothing":        {stateUpdate(available, "DELETED", include(nil)), combination, "DeleteImage"},
-		"resources without role":     {stateUpdate(available, "DISABLED", obj{"includeResources": obj{"amis": true}}), combination, "executionRole"},
-		"role without resources":     {stateUpdate(available, "DISABLED", obj{"executionRole": role}), combination, "executionRole"},
-		"failed, deprecate":          {stateUpdate(failed, "DEPRECATED", nil), request, "FAILED"},
-		"cancelled, available":       {stateUpdate(cancelled, "AVAILABLE", nil), request, "CANCELLED"},
-		"container, deprecate":       {stateUpdate(box, "DEPRECATED", nil), invalid, "'state.status'"},
-		"container, disable":         {stateUpdate(box, "DISABLED", nil), invalid, "'state.status'"},
-		"container, amis":            {stateUpdate(box, "DELETED", include(nil, "amis")), combination, "amis"},
-		"AMI, containers":            {stateUpdate(available, "DELETED", include(nil, "containers")), combination, "containers"},
-		"snapshots without amis":     {stateUpdate(available, "DELETED", include(nil, "snapshots", "containers")), combination, "snapshots"},
-		"disable, snapshots":         {stateUpdate(available, "DISABLED", include(nil, "amis", "snapshots")), combination, "snapshots"},
-		"exclusions without amis":    {stateUpdate(available, "DISABLED", exclusions), combination, "exclusionRules.amis"},
-		"updateAt has passed":        {stateUpdate(available, "DEPRECATED", at(-time.Hour)), invalid, "'updateAt'"},
-		"updateAt, disable":          {stateUpdate(available, "DISABLED", at(time.Hour)), invalid, "'updateAt'"},
-		"being made":                 {stateUpdate(building, "DEPRECATED", nil), inUse, "BUILDING"},
-		"acted on":                   {stateUpdate(busy, "DEPRECATED", nil), inUse, "lce-"},
-		"no such state":              {stateUpdate(available, "PENDING", nil), invalid, "state.status"},
-		"a version":                  {stateUpdate(own+"image/demo/1.0.0", "DISABLED", nil), invalid, "resourceArn"},
-		"nothing there":              {stateUpdate(own+"image/demo/1.0.0/9", "DISABLED", nil), notFound, "1.0.0/9"},
-		"managed":                    {stateUpdate(managed+"image/demo/1.0.0/1", "DISABLED", nil), "ForbiddenException", "demo"},
-		"valid, with AMIs":           {stateUpdate(available, "DISABLED", include(nil, "amis")), absent, "includeResources"},
-		"valid, delete":              {stateUpdate(failed, "DELETED", include(exclusions, "amis", "snapshots")), absent, "includeResources"},
-		"valid, delete a container":  {stateUpdate(box, "DELETED", include(nil, "containers")), absent, "includeResources"},
-		"valid, deprecated tomorrow": {stateUpdate(available, "DEPRECATED", at(24*time.Hour)), absent, "updateAt"},
+		"delete without resources":  {stateUpdate(available, "DELETED", nil), combination, "includeResources"},
+		"delete with nothing":       {stateUpdate(available, "DELETED", include(nil)), combination, "DeleteImage"},
+		"resources without role":    {stateUpdate(available, "DISABLED", obj{"includeResources": obj{"amis": true}}), combination, "executionRole"},
+		"role without resources":    {stateUpdate(available, "DISABLED", obj{"executionRole": role}), combination, "executionRole"},
+		"failed, deprecate":         {stateUpdate(failed, "DEPRECATED", nil), request, "FAILED"},
+		"cancelled, available":      {stateUpdate(cancelled, "AVAILABLE", nil), request, "CANCELLED"},
+		"container, deprecate":      {stateUpdate(box, "DEPRECATED", nil), invalid, "'state.status'"},
+		"container, disable":        {stateUpdate(box, "DISABLED", nil), invalid, "'state.status'"},
+		"container, amis":           {stateUpdate(box, "DELETED", include(nil, "amis")), combination, "amis"},
+		"AMI, containers":           {stateUpdate(available, "DELETED", include(nil, "containers")), combination, "containers"},
+		"snapshots without amis":    {stateUpdate(available, "DELETED", include(nil, "snapshots", "containers")), combination, "snapshots"},
+		"disable, snapshots":        {stateUpdate(available, "DISABLED", include(nil, "amis", "snapshots")), combination, "snapshots"},
+		"exclusions without amis":   {stateUpdate(available, "DISABLED", exclusions), combination, "exclusionRules.amis"},
+		"updateAt has passed":       {stateUpdate(available, "DEPRECATED", at(-time.Hour)), invalid, "'updateAt'"},
+		"updateAt, disable":         {stateUpdate(available, "DISABLED", at(time.Hour)), invalid, "'updateAt'"},
+		"being made":                {stateUpdate(building, "DEPRECATED", nil), inUse, "BUILDING"},
+		"acted on":                  {stateUpdate(busy, "DEPRECATED", nil), inUse, "lce-"},
+		"no such state":             {stateUpdate(available, "PENDING", nil), invalid, "state.status"},
+		"a version":                 {stateUpdate(own+"image/demo/1.0.0", "DISABLED", nil), invalid, "resourceArn"},
+		"nothing there":             {stateUpdate(own+"image/demo/1.0.0/9", "DISABLED", nil), notFound, "1.0.0/9"},
+		"managed":                   {stateUpdate(managed+"image/demo/1.0.0/1", "DISABLED", nil), "ForbiddenException", "demo"},
+		"updateAt, not available":   {stateUpdate(disabled, "DEPRECATED", at(time.Hour)), request, "DISABLED"},
+		"valid, delete a container": {stateUpdate(box, "DELETED", include(nil, "containers")), absent, "DeleteImage"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := *s

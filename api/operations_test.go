@@ -377,7 +377,10 @@ func (d *driver) lifecycleExecutions() {
 	image := d.build()
 	d.move(image, model.ImageStatusAvailable)
 	d.expect("StartResourceStateUpdate", obj{"resourceArn": image, "state": obj{"status": "DEPRECATED"}}, obj{"resourceArn": image})
-	d.refuses("StartResourceStateUpdate", d.request("StartResourceStateUpdate"), notImplemented)
+	out, err := d.call("StartResourceStateUpdate", d.request("StartResourceStateUpdate"))
+	if id, _ := out["lifecycleExecutionId"].(string); err != nil || !executionID.MatchString(id) || out["resourceArn"] != d.available || len(out) != 2 {
+		d.t.Errorf("StartResourceStateUpdate = %v, %v", out, err)
+	}
 
 	policy := own + "lifecycle-policy/deleted"
 	id := d.putExecution(model.LifecycleExecutionStatusSuccess, policy, image)

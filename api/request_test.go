@@ -200,7 +200,7 @@ func (w *world) requests() []request {
 		{"StartResourceStateUpdate", obj{
 			"resourceArn": w.available, "state": obj{"status": "DELETED"}, "executionRole": role,
 			"includeResources": obj{"amis": true, "snapshots": true, "containers": false}, "exclusionRules": obj{"amis": exclusions()},
-		}, notImplemented},
+		}, ""},
 		{"GetLifecycleExecution", obj{"lifecycleExecutionId": w.execution}, ""},
 		{"ListLifecycleExecutions", list(obj{"resourceArn": w.policy}), ""},
 		{"ListLifecycleExecutionResources", list(obj{"lifecycleExecutionId": w.execution, "parentResourceId": w.available}), ""},

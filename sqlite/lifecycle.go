@@ -107,6 +107,65 @@ func (s reader) ActiveLifecycle(ctx context.Context, of ingot.ARN) (id string, e
 	return id, classify("looking for lifecycle executions of "+of.String(), err)
 }
 
+const lifecycleDues = `SELECT subject, at FROM lifecycle_due ORDER BY at LIMIT ?`
+
+// LifecycleDues implements ingot.LifecycleQueue.
+func (s reader) LifecycleDues(ctx context.Context, limit int) (list []ingot.LifecycleDue, err error) {
+	err = s.each(ctx, lifecycleDues, []any{limit}, func(rows *sql.Rows) error {
+		var subject string
+		var at int64
+		err := rows.Scan(&subject, &at)
+		list = append(list, ingot.LifecycleDue{Subject: subject, At: instant(at)})
+		return err
+	})
+	return list, classify("listing what lifecycles have to do", err)
+}
+
+const openOfPolicy = `SELECT id FROM lifecycle_execution WHERE policy = ? AND status IN ('IN_PROGRESS', 'PENDING', 'CANCELLING') LIMIT 1`
+
+// OpenLifecycle implements ingot.LifecycleQueue.
+func (s reader) OpenLifecycle(ctx context.Context, policy ingot.ARN) (id string, err error) {
+	err = s.scan(ctx, openOfPolicy, []any{policy.Key()}, &id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", nil
+	}
+	return id, classify("looking for the open lifecycle execution of "+policy.String(), err)
+}
+
+const openImages = `SELECT document FROM lifecycle_resource
+	WHERE execution = ? AND parent = '' AND document ->> '$.state.status' = 'IN_PROGRESS' ORDER BY resource LIMIT ?`
+
+// OpenLifecycleImages implements ingot.LifecycleQueue.
+func (s reader) OpenLifecycleImages(ctx context.Context, execution string, limit int) ([]ingot.LifecycleResource, error) {
+	return documents[ingot.LifecycleResource](ctx, s, openImages, execution, limit)
+}
+
+const actingUpdates = `SELECT 1 FROM lifecycle_execution WHERE policy = '' AND status IN ('IN_PROGRESS', 'CANCELLING')
+	AND document ->> '$.scope.Region' = ? AND document ->> '$.scope.Account' = ? LIMIT ?`
+
+// CountStateUpdates implements ingot.LifecycleQueue.
+func (s reader) CountStateUpdates(ctx context.Context, scope ingot.Scope, limit int) (n int, err error) {
+	err = s.scan(ctx, `SELECT count(*) FROM (`+actingUpdates+`)`, []any{scope.Region, scope.Account, limit}, &n)
+	return n, classify("counting state updates", err)
+}
+
+// PutLifecycleDue implements ingot.LifecycleWriter.
+func (t tx) PutLifecycleDue(ctx context.Context, d ingot.LifecycleDue) error {
+	at := int64(0)
+	if !d.At.IsZero() {
+		at = d.At.UnixNano()
+	}
+	_, err := t.exec(ctx, `INSERT INTO lifecycle_due (subject, at) VALUES (?, ?)
+		ON CONFLICT (subject) DO UPDATE SET at = excluded.at`, d.Subject, at)
+	return classify("setting when "+d.Subject+" is due", err)
+}
+
+// DeleteLifecycleDue implements ingot.LifecycleWriter.
+func (t tx) DeleteLifecycleDue(ctx context.Context, subject string) error {
+	_, err := t.exec(ctx, `DELETE FROM lifecycle_due WHERE subject = ?`, subject)
+	return classify("clearing when "+subject+" is due", err)
+}
+
 // PutLifecycleExecution implements ingot.LifecycleWriter.
 func (t tx) PutLifecycleExecution(ctx context.Context, e ingot.LifecycleExecution) error {
 	doing := "saving lifecycle execution " + e.LifecycleExecutionId

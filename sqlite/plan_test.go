@@ -91,7 +91,7 @@ func TestLookupsUseIndexes(t *testing.T) {
 		`SELECT record FROM reference WHERE target = 'k'`,
 		`SELECT document FROM workflow_execution WHERE image = 'k' AND (started, id) < ('a', 'b') ORDER BY started DESC, id DESC LIMIT 5`,
 		`SELECT document FROM step_execution WHERE execution = 'k' AND (position, id) > (1, 'b') ORDER BY position, id LIMIT 5`,
-		executionsOfPolicy, executionsOfImage, resourcesOfExecution, activeOfPolicy, activeOfImage,
+		executionsOfPolicy, executionsOfImage, resourcesOfExecution, activeOfPolicy, activeOfImage, openOfPolicy, openImages, actingUpdates,
 		ticksQuery, lastDependencies, amisOfSnapshot,
 		`SELECT name FROM image_package WHERE image = 'k' AND (name, version) > ('a', 'b') ORDER BY name, version LIMIT 5`,
 		newMessages, messagesBefore, dueDeliveries, aliveDeliveries, deadDeliveries, deliveriesThatDied, messagesSettled,

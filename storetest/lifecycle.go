@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"ingot.dev/ingot"
 	"ingot.dev/ingot/model"
@@ -87,6 +88,63 @@ func lifecycleExecutions(t *testing.T, s ingot.Store) {
 	_, err = s.LifecycleExecution(ctx, "lce-9")
 	wantCode(t, "LifecycleExecution of an unknown id", err, ingot.CodeNotFound)
 	activeLifecycle(t, s, policy, image)
+	openLifecycle(t, s, policy)
+}
+
+// openLifecycle makes lce-1 of the policy, and lce-5 of none, what is not over.
+func openLifecycle(t *testing.T, s ingot.Store, policy ingot.ARN) {
+	elsewhere := ingot.Scope{Account: scope.Account, Region: "eu-west-1"}
+	for status, want := range map[model.LifecycleExecutionStatus]struct {
+		open    string
+		updates int
+	}{
+		model.LifecycleExecutionStatusInProgress: {"lce-1", 1},
+		model.LifecycleExecutionStatusCancelling: {"lce-1", 1},
+		model.LifecycleExecutionStatusPending:    {"lce-1", 0},
+		model.LifecycleExecutionStatusCancelled:  {"", 0},
+	} {
+		write(t, s, func(tx ingot.Tx) error {
+			e, update := run(1, policy.String()), run(5, "")
+			e.State.Status, update.State.Status = status, status
+			if err := tx.PutLifecycleExecution(t.Context(), update); err != nil {
+				return err
+			}
+			return tx.PutLifecycleExecution(t.Context(), e)
+		})
+		if got, err := s.OpenLifecycle(t.Context(), policy); got != want.open || err != nil {
+			t.Errorf("OpenLifecycle with an execution that is %s = %q, %v, want %q", status, got, err, want.open)
+		}
+		if got, err := s.CountStateUpdates(t.Context(), scope, 5); got != want.updates || err != nil {
+			t.Errorf("CountStateUpdates with one that is %s = %d, %v, want %d", status, got, err, want.updates)
+		}
+		if got, err := s.CountStateUpdates(t.Context(), elsewhere, 5); got != 0 || err != nil {
+			t.Errorf("CountStateUpdates of another region = %d, %v", got, err)
+		}
+	}
+}
+
+func lifecycleDues(t *testing.T, s ingot.Store) {
+	ctx := t.Context()
+	put := func(subject string, at time.Time) {
+		write(t, s, func(tx ingot.Tx) error { return tx.PutLifecycleDue(ctx, ingot.LifecycleDue{Subject: subject, At: at}) })
+	}
+	put("late", noon.Add(time.Hour))
+	put("lce-1", noon.Add(time.Nanosecond))
+	put("new", time.Time{})
+	put("late", noon)
+	want := []ingot.LifecycleDue{{Subject: "new"}, {Subject: "late", At: noon}, {Subject: "lce-1", At: noon.Add(time.Nanosecond)}}
+	for limit := range 4 {
+		list, err := s.LifecycleDues(ctx, limit)
+		if diff := cmp.Diff(want[:limit], list, cmpopts.EquateEmpty()); diff != "" || err != nil {
+			t.Errorf("LifecycleDues of %d (-want +got): %v\n%s", limit, err, diff)
+		}
+	}
+	for range 2 {
+		write(t, s, func(tx ingot.Tx) error { return tx.DeleteLifecycleDue(ctx, "late") })
+	}
+	if list, err := s.LifecycleDues(ctx, 5); len(list) != 2 || err != nil {
+		t.Errorf("LifecycleDues after DeleteLifecycleDue = %v, %v", list, err)
+	}
 }
 
 // activeLifecycle makes lce-1, which is of both the policy and the image, act.
@@ -106,6 +164,33 @@ func activeLifecycle(t *testing.T, s ingot.Store, policy, image ingot.ARN) {
 			if got, err := s.ActiveLifecycle(t.Context(), of); got != want || err != nil {
 				t.Errorf("ActiveLifecycle of %s with an execution that is %s = %q, %v, want %q", of, status, got, err, want)
 			}
+		}
+	}
+}
+
+// openImages begins the images 1 and 3 of lce-0, and an output of 2.
+func openImages(t *testing.T, s ingot.Store) {
+	ctx := t.Context()
+	begin := func(id, parent string) {
+		r := acted(id, parent)
+		r.State = &model.LifecycleExecutionResourceState{Status: model.LifecycleExecutionResourceStatusInProgress}
+		write(t, s, func(tx ingot.Tx) error { return tx.PutLifecycleResource(ctx, "lce-0", r) })
+	}
+	begin(arn(t, "image/demo/1.0.0/3").String(), "")
+	begin(arn(t, "image/demo/1.0.0/1").String(), "")
+	begin("ami-1", arn(t, "image/demo/1.0.0/2").String())
+	for limit, want := range map[int][]string{1: {"image/demo/1.0.0/1"}, 5: {"image/demo/1.0.0/1", "image/demo/1.0.0/3"}} {
+		list, err := s.OpenLifecycleImages(ctx, "lce-0", limit)
+		var got []string
+		for _, r := range list {
+			a, err := ingot.ParseARN(r.ResourceId)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, tail(a))
+		}
+		if diff := cmp.Diff(want, got); diff != "" || err != nil {
+			t.Errorf("OpenLifecycleImages of %d (-want +got): %v\n%s", limit, err, diff)
 		}
 	}
 }
@@ -142,6 +227,7 @@ func lifecycleResources(t *testing.T, s ingot.Store) {
 	if got := list(arn(t, "image/demo/1.0.0/2")); got != nil {
 		t.Errorf("outputs of another image = %v", got)
 	}
+	openImages(t, s)
 	err := s.Write(ctx, func(tx ingot.Tx) error { return tx.PutLifecycleResource(ctx, "lce-9", acted(image.String(), "")) })
 	wantCode(t, "PutLifecycleResource of an unknown execution", err, ingot.CodeNotFound)
 }

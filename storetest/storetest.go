@@ -36,6 +36,7 @@ func Run(t *testing.T, open func(t *testing.T) ingot.Store) {
 		{"Packages", packages},
 		{"LifecycleExecutions", lifecycleExecutions},
 		{"LifecycleResources", lifecycleResources},
+		{"LifecycleDues", lifecycleDues},
 		{"Dues", dues},
 		{"Ticks", ticks},
 		{"Dependencies", dependencies},
