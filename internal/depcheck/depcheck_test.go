@@ -50,6 +50,7 @@ var allowed = map[string][]string{
 	"doctor":                 {"compute"},
 	"disk":                   {""},
 	"region":                 {"", "disk"},
+	"lifecycle":              {"", "disk", "model", "region"},
 	"distribute":             {"", "disk", "model", "region"},
 	"base":                   {"", "catalog", "disk", "region"},
 	"blob":                   {},
