@@ -56,7 +56,17 @@ func (s *Server) pipelines(ctx context.Context, scope ingot.Scope) (list []admin
 
 // findPipeline takes the name of a pipeline or its ARN.
 func (s *Server) findPipeline(ctx context.Context, name string) (ingot.Record, error) {
-	arn := ingot.ARN{Partition: "aws", Region: s.Region, Account: s.Account, Kind: ingot.KindPipeline, Name: ingot.NormalizeName(name)}
+	record, err := s.findNamed(ctx, ingot.KindPipeline, name)
+	if ingot.ErrorCode(err) == ingot.CodeNotFound {
+		err = ingot.Errorf(ingot.CodeNotFound, "pipeline %s: is not there; `ingot pipeline list` shows those that are", name)
+	}
+	return record, err
+}
+
+// findNamed takes the name of a resource without versions, of the server's own
+// account and region, or its ARN.
+func (s *Server) findNamed(ctx context.Context, kind ingot.Kind, name string) (ingot.Record, error) {
+	arn := ingot.ARN{Partition: partition, Region: s.Region, Account: s.Account, Kind: kind, Name: ingot.NormalizeName(name)}
 	if strings.HasPrefix(name, "arn:") {
 		var err error
 		if arn, err = ingot.ParseARN(name); err != nil {
@@ -64,8 +74,8 @@ func (s *Server) findPipeline(ctx context.Context, name string) (ingot.Record, e
 		}
 	}
 	record, err := s.db.Get(ctx, arn)
-	if ingot.ErrorCode(err) == ingot.CodeNotFound || err == nil && record.ARN.Kind != ingot.KindPipeline {
-		return ingot.Record{}, ingot.Errorf(ingot.CodeNotFound, "pipeline %s: is not there; `ingot pipeline list` shows those that are", name)
+	if err == nil && record.ARN.Kind != kind {
+		err = ingot.NotFound(arn)
 	}
 	return record, err
 }

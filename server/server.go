@@ -34,6 +34,7 @@ import (
 	"ingot.dev/ingot/compute/qemu"
 	"ingot.dev/ingot/compute/shim"
 	"ingot.dev/ingot/flow/journal"
+	"ingot.dev/ingot/lifecycle"
 	"ingot.dev/ingot/notify"
 	"ingot.dev/ingot/region"
 	"ingot.dev/ingot/schedule"
@@ -52,7 +53,7 @@ type Config struct {
 	TestKind  string          // container, qemu or auto
 	Key       ingot.AccessKey // of the account's administrator
 	Shim      []string        // the program that calls shim.Main, and its arguments before the folder
-	Schedules bool            // run the pipelines that are due
+	Schedules bool            // run the pipelines and lifecycles that are due
 	Builds    build.Limits    // zero values: by the host
 	// StateMachine is the URL that ExecuteStateMachine posts to; empty: none.
 	StateMachine string
@@ -83,6 +84,7 @@ type Server struct {
 	outbox  *outbox.Outbox
 
 	scheduler *schedule.Scheduler
+	lifecycle *lifecycle.Runner
 
 	background sync.WaitGroup
 	stop       context.CancelFunc // of what runs in the background until Close
@@ -141,6 +143,7 @@ func Open(ctx context.Context, c Config) (_ *Server, err error) {
 		return nil, err
 	}
 	s.openScheduler()
+	s.openLifecycle()
 	if c.Audit != "" {
 		if s.audit, err = audit.Open(c.Audit); err != nil {
 			return nil, err
@@ -166,6 +169,7 @@ func Open(ctx context.Context, c Config) (_ *Server, err error) {
 	}
 	if c.Schedules {
 		s.background.Go(func() { s.scheduler.Run(running) })
+		s.background.Go(func() { s.lifecycle.Run(running) })
 	}
 	return s, nil
 }
@@ -221,6 +225,7 @@ func (s *Server) newAPI(ctx context.Context) (http.Handler, error) {
 		Documents: s.readDocument,
 		Exists:    s.External.Exists,
 		Scheduler: s.scheduler,
+		Lifecycle: s.lifecycle,
 		Throttle:  s.Throttle,
 		AtOnce:    s.AtOnce,
 		Ready: func(ctx context.Context) error {
@@ -247,6 +252,8 @@ func (s *Server) Admin() http.Handler {
 	admin.Handle(h, "pipeline/list", s.listPipelines)
 	admin.Handle(h, "pipeline/show", s.showPipeline)
 	admin.Handle(h, "pipeline/why", s.explainPipeline)
+	admin.Handle(h, "lifecycle/preview", s.previewLifecycle)
+	admin.Handle(h, "lifecycle/run", s.runLifecycle)
 	s.handleParameters(h)
 	admin.Handle(h, "instance/list", s.listInstances)
 	admin.Handle(h, "instance/exec", s.execInstance)

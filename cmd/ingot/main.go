@@ -133,6 +133,7 @@ var commands = []func(*app) *cobra.Command{
 	newBaseCommand,
 	newImageCommand,
 	newPipelineCommand,
+	newLifecycleCommand,
 	newParameterCommand,
 	newInstanceCommand,
 	newEventCommand,
