@@ -135,18 +135,6 @@ var imageCases = cases{
 }
 
 var otherCases = cases{
-	"L1": func(t *testing.T) {
-		const text = "The provided role does not exist or does not have sufficient permissions"
-		s := start(t, withExternal(ingot.Externals{ingot.ExternalRole: {"lifecycle"}}))
-		s.refused(400, invalid, "PUT", "/CreateLifecyclePolicy", policy("demo", obj{"executionRole": "unknown"}), text)
-		arn := s.must("PUT", "/CreateLifecyclePolicy", policy("demo", obj{"executionRole": "arn:aws:iam::" + account + ":role/team/lifecycle"}))["lifecyclePolicyArn"]
-		s.refused(400, invalid, "PUT", "/UpdateLifecyclePolicy", policy("demo", obj{"name": nil, "lifecyclePolicyArn": arn, "executionRole": "unknown"}), text)
-
-		s = start(t) // without a list, all but the impossible are accepted. Source: api.md §3.
-		s.must("PUT", "/CreateLifecyclePolicy", policy("demo", obj{"executionRole": "unknown"}))
-		linked := "arn:aws:iam::" + account + ":role/aws-service-role/imagebuilder.amazonaws.com/AWSServiceRoleForImageBuilder"
-		s.refused(400, invalid, "PUT", "/CreateLifecyclePolicy", policy("demo", obj{"executionRole": linked}), text)
-	},
 	"L2": func(t *testing.T) {
 		s := start(t)
 		for title, c := range map[string]struct {

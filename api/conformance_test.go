@@ -21,11 +21,8 @@ var elsewhere = map[string]string{
 	"G8":  "retried builds: TestRetryImage has the refusals",
 	"G10": "distribution to parameters: a test of the builder",
 	"G13": "container builds: not built",
-	"G15": "state updates of AMIs: not built; TestStateUpdateRefusals has the checks",
 	"G17": "distribution of an image: a test of the builder; TestDistributeImage has the refusals",
 	"G18": "TestNoticeG18 of the root package",
-	"L3":  "lifecycle runs: not built",
-	"L4":  "lifecycle runs: not built",
 	"A1":  "TestDenied",
 	"A2":  "TestSharing, and TestPolicies for one account's side",
 }
@@ -34,7 +31,7 @@ var elsewhere = map[string]string{
 // that is neither here nor elsewhere fails.
 func TestConformance(t *testing.T) {
 	all := cases{}
-	for _, subject := range []cases{wireCases, identityCases, tokenCases, componentCases, recipeCases, configurationCases, pipelineCases, imageCases, otherCases} {
+	for _, subject := range []cases{wireCases, identityCases, tokenCases, componentCases, recipeCases, configurationCases, pipelineCases, imageCases, lifecycleCases, otherCases} {
 		maps.Copy(all, subject)
 	}
 	for letter, last := range ranges {
