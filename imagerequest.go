@@ -229,8 +229,13 @@ func checkWatermarks(recipe *model.ImageRecipe, c *model.DistributionConfigurati
 
 // serviceRole is the service-linked role of an account.
 func serviceRole(by ARN) string {
-	return fmt.Sprintf("arn:%s:iam::%s:role/aws-service-role/imagebuilder.amazonaws.com/AWSServiceRoleForImageBuilder", by.Partition, by.Account)
+	return fmt.Sprintf("arn:%s:iam::%s:%simagebuilder.amazonaws.com/AWSServiceRoleForImageBuilder", by.Partition, by.Account, serviceRolePath)
 }
+
+const serviceRolePath = "role/aws-service-role/"
+
+// IsServiceRole reports whether a role is one that is linked to a service.
+func IsServiceRole(role string) bool { return strings.Contains(role, serviceRolePath) }
 
 // sourceOf is the member imageSource: where the parent image comes from.
 func sourceOf(parentImage string) model.ImageSource {

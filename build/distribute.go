@@ -42,8 +42,8 @@ func (p plan) destined(arn ingot.ARN, source ingot.AMI) distribute.Image {
 	}
 }
 
-func (b *Builder) distributor() *distribute.Service {
-	return &distribute.Service{Regions: b.Regions, AMIs: b.Records, Parameters: b.Records, Trusts: b.Trusts, Now: b.Now}
+func (w *work) distributor() *distribute.Service {
+	return &distribute.Service{Regions: w.Regions, AMIs: w.Records, Parameters: w.Records, Trusts: w.Trusts, Role: w.Plan.Role, Now: w.Now}
 }
 
 // ownTags mark everything a build makes. Source: api.md §8.5.

@@ -45,3 +45,42 @@ func TestG17DistributeImage(t *testing.T) {
 	}
 	l.wantClean(d, 1)
 }
+
+// TestG10ParameterWithoutRole: api.md, case G10. The service-linked role may
+// write below /imagebuilder/, another role anywhere.
+func TestG10ParameterWithoutRole(t *testing.T) {
+	linked := "arn:aws:iam::123456789012:role/aws-service-role/imagebuilder.amazonaws.com/AWSServiceRoleForImageBuilder"
+	for name, c := range map[string]struct {
+		role, parameter string
+		want            model.ImageStatus
+	}{
+		"no role":            {linked, "/other/x", model.ImageStatusFailed},
+		"no role, its place": {linked, "/imagebuilder/x", model.ImageStatusAvailable},
+		"a role":             {"arn:aws:iam::123456789012:role/writer", "/other/x", model.ImageStatusAvailable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l, d := fakeLab(t)
+			arn := l.image("demo", func(i *model.Image) {
+				i.ExecutionRole = c.role
+				i.DistributionConfiguration = &model.DistributionConfiguration{Distributions: []model.Distribution{{
+					Region: labRegion, SsmParameterConfigurations: []model.SsmParameterConfiguration{{ParameterName: c.parameter}},
+				}}}
+			})
+			image := l.build(arn)
+			l.wantStatus(image, c.want)
+			if len(image.OutputResources.Amis) != 1 || image.OutputResources.Amis[0].Image == "" {
+				t.Errorf("the image lists %+v, want its AMI", image.OutputResources.Amis)
+			}
+			p, err := l.db.FindParameter(t.Context(), arn.Scope(), c.parameter)
+			switch {
+			case c.want == model.ImageStatusAvailable && (err != nil || p.Value != image.OutputResources.Amis[0].Image):
+				t.Errorf("the parameter is %+v, %v; want the AMI", p, err)
+			case c.want == model.ImageStatusFailed && ingot.ErrorCode(err) != ingot.CodeNotFound:
+				t.Errorf("the parameter is %+v, %v; want none", p, err)
+			case c.want == model.ImageStatusFailed && (!strings.Contains(image.State.Reason, "Integration failed") || !strings.Contains(image.State.Reason, "writing the parameter /other/x")):
+				t.Errorf("the reason is %q, want the integration and the parameter in it", image.State.Reason)
+			}
+			l.wantClean(d, 1)
+		})
+	}
+}

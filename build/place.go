@@ -25,6 +25,7 @@ type plan struct {
 	Name       string      `json:"name"`  // as displayed
 	Started    time.Time   `json:"started"`
 	Pipeline   string      `json:"pipeline,omitempty"` // ARN
+	Role       string      `json:"role,omitempty"`     // ARN of the execution role
 	Parent     ingot.AMI   `json:"parent"`
 	Components []component `json:"components"`
 	// Executed are the components that steps of these execute, themselves or by
@@ -112,7 +113,7 @@ func (b *Builder) plan(ctx context.Context, req request, out *placed) error {
 		return err
 	}
 	p := &out.Plan
-	p.Image, p.Name, p.Pipeline = req.Image, image.Name, image.SourcePipelineArn
+	p.Image, p.Name, p.Pipeline, p.Role = req.Image, image.Name, image.SourcePipelineArn, image.ExecutionRole
 	p.Started, p.Tests = started(image, b.Now()), testsEnabled(image)
 	recipe := image.ImageRecipe
 	parent, ami, err := b.parent(ctx, arn, recipe.ParentImage)
@@ -150,7 +151,7 @@ func (b *Builder) planDistribution(ctx context.Context, record ingot.Record, sou
 	if err != nil {
 		return err
 	}
-	p.Image, p.Name, p.Started = record.ARN.String(), image.Name, started(image, b.Now())
+	p.Image, p.Name, p.Role, p.Started = record.ARN.String(), image.Name, image.ExecutionRole, started(image, b.Now())
 	if p.Parent, err = b.Records.FindAMI(ctx, record.ARN.Scope(), source); err != nil {
 		return fmt.Errorf("finding the AMI to distribute: %w", err)
 	}

@@ -3,6 +3,7 @@ package distribute
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"ingot.dev/ingot"
 	"ingot.dev/ingot/model"
@@ -70,6 +71,9 @@ func (s *Service) launchTemplates(_ context.Context, account string, r Row, d mo
 	return nil
 }
 
+// serviceParameters is where a service-linked role may write. Source: api.md §6.
+const serviceParameters = "/imagebuilder/"
+
 // parameters writes the AMI's id into the parameters that are for its account.
 func (s *Service) parameters(ctx context.Context, account string, r Row, d model.Distribution) error {
 	for _, c := range d.SsmParameterConfigurations {
@@ -82,6 +86,9 @@ func (s *Service) parameters(ctx context.Context, account string, r Row, d model
 		}
 		if err := ingot.CheckParameter(p); err != nil {
 			return err
+		}
+		if ingot.IsServiceRole(s.Role) && !strings.HasPrefix(p.Name, serviceParameters) {
+			return ingot.Errorf(ingot.CodeForbidden, "writing the parameter %s: the service-linked role %s may write below %s only; give the image an executionRole", p.Name, s.Role, serviceParameters)
 		}
 		if _, err := s.Parameters.PutParameter(ctx, p); err != nil {
 			return fmt.Errorf("writing the parameter %s: %w", c.ParameterName, err)

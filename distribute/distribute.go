@@ -33,6 +33,7 @@ type Service struct {
 	Parameters ingot.ParameterStore
 	// Trusts says whether an account takes images of another one. Nil: none does.
 	Trusts func(ctx context.Context, account, source string) (bool, error)
+	Role   string // ARN of the role that the image is made with
 	Now    func() time.Time
 }
 
