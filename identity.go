@@ -122,7 +122,7 @@ func CreatePrincipal(ctx context.Context, tx Tx, name PrincipalName, tags map[st
 // name or ARN. An account for which nobody made a role has whichever is named:
 // it does not say who may do what. Source: api.md §1.5, §3.11.
 func CheckRole(ctx context.Context, r IdentityReader, account, field, text string) error {
-	if strings.Contains(text, "role/aws-service-role/") {
+	if IsServiceRole(text) {
 		return unusableRole(field, "'%s' is service-linked. Name a role of your own.", text)
 	}
 	roles, err := r.Principals(ctx, account, PrincipalRole)

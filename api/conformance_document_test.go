@@ -220,9 +220,20 @@ var documentCases = cases{
 	},
 }
 
-// lifecycleElsewhere are the cases of lifecycle.md §6 that are no test of this
-// package, and why.
-var lifecycleElsewhere = map[string]string{
+// documentsElsewhere are the cases of workflows.md §13 and lifecycle.md §6 that
+// are, or are also, other tests.
+var documentsElsewhere = map[string]string{
+	"WF-4":  "TestWF4TypedParameters of package build, beside the refusal here",
+	"WF-5":  "TestWF5Condition of package build",
+	"WF-7":  "TestWF7Abort of package build",
+	"WF-8":  "TestWF8Continue of package build",
+	"WF-9":  "TestWF9Retry of package build",
+	"WF-10": "TestWF10Approval of package build",
+	"WF-11": "TestWF11Refusal of package build",
+	"WF-12": "TestWF12Groups of package build",
+	"WF-13": "TestWF13FiveAtATime of package build",
+	"WF-15": "TestWF15Outputs of package build, beside the refusal here",
+
 	"LC-2":  "TestLC2RecipesAreSelected of package lifecycle",
 	"LC-3":  "TestLC2RecipesAreSelected of package lifecycle",
 	"LC-4":  "TestDecideLifecycle of the root package",
@@ -238,15 +249,18 @@ var lifecycleElsewhere = map[string]string{
 }
 
 // TestDocumentConformance runs the cases of the other documents by number. One
-// of lifecycle.md that is neither here nor elsewhere fails.
+// of workflows.md or lifecycle.md that is neither here nor elsewhere fails.
 func TestDocumentConformance(t *testing.T) {
 	for number, test := range documentCases {
 		t.Run(number, test)
 	}
-	for n := 1; n <= 15; n++ {
-		number := fmt.Sprint("LC-", n)
-		if documentCases[number] == nil && lifecycleElsewhere[number] == "" {
-			t.Errorf("case %s has no test", number)
+	checkElsewhere(t, documentsElsewhere)
+	for _, letters := range []string{"WF", "LC"} {
+		for n := 1; n <= 15; n++ {
+			number := fmt.Sprint(letters, "-", n)
+			if documentCases[number] == nil && documentsElsewhere[number] == "" {
+				t.Errorf("case %s has no test", number)
+			}
 		}
 	}
 }

@@ -231,46 +231,49 @@ func (l *lab) waiting() ingot.StepExecution {
 	return ingot.StepExecution{}
 }
 
-// WF-10 and WF-11: an approval, also over a restart, also when the server was
-// killed between the answer's record and its signal.
+// WF-10: an approval, also over a restart.
 func TestWF10Approval(t *testing.T) {
-	for name, c := range map[string]struct {
-		action  model.WorkflowStepActionType
-		restart func(*lab)
-		want    model.ImageStatus
-	}{
-		"resume":         {model.WorkflowStepActionTypeResume, nil, model.ImageStatusAvailable},
-		"resume, killed": {model.WorkflowStepActionTypeResume, func(l *lab) { l.kill(); l.start() }, model.ImageStatusAvailable},
-		"stop":           {model.WorkflowStepActionTypeStop, nil, model.ImageStatusFailed},
+	for name, restart := range map[string]func(*lab){
+		"resume":         func(*lab) {},
+		"resume, killed": func(l *lab) { l.kill(); l.start() },
 	} {
 		t.Run(name, func(t *testing.T) {
-			l, d := fakeLab(t)
-			w := l.workflowOf(model.WorkflowTypeTest, "approval", fmt.Sprintf(approvalDocument, 3600))
-			arn := l.image("web", with(runs(w)))
-			l.check(l.builder.StartImage(t.Context(), arn))
-			s := l.waiting()
-			if s.Name != "Approve" || s.Status != model.WorkflowStepExecutionStatusRunning {
-				t.Errorf("%s is %s, want Approve RUNNING", s.Name, s.Status)
-			}
-			l.wantFreeSlot(arn)
-			if c.restart != nil {
-				c.restart(l)
-			}
-			l.check(l.answer(s, c.action, "ok by ops"))
-			l.wantStatus(l.await(arn), c.want)
-			s = l.step(arn, keyTest, "Approve")
-			if want := `{"action":"RESUME","reason":"ok by ops"}`; c.action == model.WorkflowStepActionTypeResume && s.Outputs != want {
+			s := approval(t, model.WorkflowStepActionTypeResume, restart, model.ImageStatusAvailable)
+			if want := `{"action":"RESUME","reason":"ok by ops"}`; s.Outputs != want {
 				t.Errorf("the outputs are %s, want %s", s.Outputs, want)
 			}
-			if c.action == model.WorkflowStepActionTypeStop && (s.Status != model.WorkflowStepExecutionStatusFailed || !strings.Contains(s.Message, "ok by ops")) {
-				t.Errorf("the step is %s: %s", s.Status, s.Message)
-			}
-			if err := l.answer(s, c.action, "again"); ingot.ErrorCode(err) != ingot.CodeRequest {
-				t.Errorf("a second answer: %v, want CodeRequest", err)
-			}
-			l.wantClean(d, 0)
 		})
 	}
+}
+
+// WF-11: a refusal.
+func TestWF11Refusal(t *testing.T) {
+	s := approval(t, model.WorkflowStepActionTypeStop, func(*lab) {}, model.ImageStatusFailed)
+	if s.Status != model.WorkflowStepExecutionStatusFailed || !strings.Contains(s.Message, "ok by ops") {
+		t.Errorf("the step is %s: %s", s.Status, s.Message)
+	}
+}
+
+// approval builds an image that waits for an answer, and answers twice, the
+// second time in vain. It returns the step at the end.
+func approval(t *testing.T, answer model.WorkflowStepActionType, meanwhile func(*lab), want model.ImageStatus) ingot.StepExecution {
+	l, d := fakeLab(t)
+	w := l.workflowOf(model.WorkflowTypeTest, "approval", fmt.Sprintf(approvalDocument, 3600))
+	arn := l.image("web", with(runs(w)))
+	l.check(l.builder.StartImage(t.Context(), arn))
+	s := l.waiting()
+	if s.Name != "Approve" || s.Status != model.WorkflowStepExecutionStatusRunning {
+		t.Errorf("%s is %s, want Approve RUNNING", s.Name, s.Status)
+	}
+	l.wantFreeSlot(arn)
+	meanwhile(l)
+	l.check(l.answer(s, answer, "ok by ops"))
+	l.wantStatus(l.await(arn), want)
+	if err := l.answer(s, answer, "again"); ingot.ErrorCode(err) != ingot.CodeRequest {
+		t.Errorf("a second answer: %v, want CodeRequest", err)
+	}
+	l.wantClean(d, 0)
+	return l.step(arn, keyTest, "Approve")
 }
 
 // wantFreeSlot waits until the build of an image holds no slot.
