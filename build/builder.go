@@ -26,6 +26,7 @@ import (
 	"ingot.dev/ingot"
 	"ingot.dev/ingot/compute"
 	"ingot.dev/ingot/flow"
+	"ingot.dev/ingot/logs"
 	"ingot.dev/ingot/region"
 )
 
@@ -60,6 +61,8 @@ type Config struct {
 	Now       func() time.Time
 	Log       *slog.Logger
 
+	// Logs names the logs of images after their groups. Nil: they have no names.
+	Logs *logs.Store
 	// Outbox sends logs of components to the object store. Nil: they stay in the
 	// build's folder.
 	Outbox Outbox

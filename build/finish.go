@@ -69,6 +69,7 @@ func (b *Builder) tryFinish(ctx context.Context, c conclusion) error {
 			return err
 		}
 	}
+	b.nameLog(ctx, c.Image) // of a build that was not placed
 	log, err := openLog(b.dir(c.Image), "", b.Now)
 	if err != nil {
 		return err

@@ -22,6 +22,7 @@ import (
 	"ingot.dev/ingot/flow"
 	"ingot.dev/ingot/flow/journal"
 	"ingot.dev/ingot/internal/testenv"
+	"ingot.dev/ingot/logs"
 	"ingot.dev/ingot/model"
 	"ingot.dev/ingot/region"
 	"ingot.dev/ingot/sqlite"
@@ -89,7 +90,7 @@ func (l *lab) start() {
 	l.engine.Log = log
 	c := Config{
 		Records: l.db, Engine: hooked{l.engine, l}, Drivers: l.drivers, Regions: l.regions,
-		Dir: filepath.Join(l.dir, "builds"), Instances: filepath.Join(l.dir, "instances"),
+		Dir: filepath.Join(l.dir, "builds"), Instances: filepath.Join(l.dir, "instances"), Logs: l.logs(),
 		Scopes: []ingot.Scope{{Account: labAccount, Region: labRegion}}, Log: log,
 	}
 	if l.change != nil {
@@ -99,6 +100,13 @@ func (l *lab) start() {
 	l.check(catalog.SyncWorkflows(context.Background(), l.db, labRegion, time.Now()))
 	l.check(l.engine.Open(context.Background()))
 	l.check(l.builder.Resume(context.Background()))
+}
+
+func (l *lab) logs() *logs.Store {
+	return &logs.Store{
+		Dir:   filepath.Join(l.dir, "logs"),
+		Image: func(image ingot.ARN) string { return LogFile(filepath.Join(l.dir, "builds"), image) },
+	}
 }
 
 // hooked puts the lab's hook around every action.

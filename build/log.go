@@ -1,17 +1,20 @@
 package build
 
 import (
-	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
 	"time"
+
+	"ingot.dev/ingot"
+	"ingot.dev/ingot/logs"
+	"ingot.dev/ingot/model"
 )
 
 // Line is one line of a build's log: JSON in the file "log" of its folder.
@@ -43,6 +46,43 @@ const (
 
 // dir is the folder of an image's build.
 func (b *Builder) dir(image string) string { return filepath.Join(b.Dir, mustID(image)) }
+
+// LogFile is the log of an image's build below the folder of all builds.
+func LogFile(builds string, image ingot.ARN) string { return filepath.Join(builds, ID(image), logFile) }
+
+// nameLog makes the log of an image and gives it the name that the service
+// has for it. A log without a name is better than no image.
+func (b *Builder) nameLog(ctx context.Context, image string) {
+	if err := b.tryNameLog(ctx, image); err != nil {
+		b.Log.Error("the log of a build is not in its log group", "image", image, "error", err)
+	}
+}
+
+func (b *Builder) tryNameLog(ctx context.Context, image string) error {
+	if b.Logs == nil {
+		return nil
+	}
+	arn, err := ingot.ParseARN(image)
+	if err != nil {
+		return err
+	}
+	record, err := b.Records.Get(ctx, arn)
+	if ingot.ErrorCode(err) == ingot.CodeNotFound {
+		return nil // deleted meanwhile
+	}
+	if err != nil {
+		return err
+	}
+	document, err := ingot.Decode[model.Image](record)
+	if err != nil {
+		return err
+	}
+	log, err := openLog(b.dir(image), "", b.Now)
+	if err != nil {
+		return err
+	}
+	return errors.Join(b.Logs.Name(arn, ingot.ImageLog(arn, document)), log.Close())
+}
 
 // writeWhole replaces a file of a build so that no reader sees half of it.
 func (b *Builder) writeWhole(image, name string, data []byte) error {
@@ -104,16 +144,14 @@ func (l *logWriter) note(format string, args ...any) {
 // write adds a line, which is in the file soon after.
 func (l *logWriter) write(line Line) error {
 	line.Step = l.step
-	data, err := json.Marshal(line)
-	if err != nil {
-		return fmt.Errorf("writing the log: %w", err)
-	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.size > maxLog {
 		return l.failed // the log is full; writeOut has said so
 	}
-	l.buffer = append(append(l.buffer, data...), '\n')
+	if err := l.encode(line); err != nil {
+		return err
+	}
 	switch {
 	case len(l.buffer) >= logBuffer:
 		l.writeOut()
@@ -121,6 +159,18 @@ func (l *logWriter) write(line Line) error {
 		l.flush = time.AfterFunc(logDelay, l.delayed)
 	}
 	return l.failed
+}
+
+// encode puts a line behind those that wait. People read it as it is.
+func (l *logWriter) encode(line Line) error {
+	w := bytes.NewBuffer(l.buffer)
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(line); err != nil {
+		return fmt.Errorf("writing the log: %w", err)
+	}
+	l.buffer = w.Bytes()
+	return nil
 }
 
 func (l *logWriter) delayed() {
@@ -137,8 +187,8 @@ func (l *logWriter) writeOut() {
 	}
 	l.size += int64(len(l.buffer))
 	if l.size > maxLog {
-		end, _ := json.Marshal(Line{Time: l.now(), Step: l.step, Level: "Warn", Text: fmt.Sprintf("The log has reached %d bytes; the rest is left out.", int64(maxLog))})
-		l.buffer = append(append(l.buffer, end...), '\n')
+		// It has a JSON form.
+		_ = l.encode(Line{Time: l.now(), Step: l.step, Level: "Warn", Text: fmt.Sprintf("The log has reached %d bytes; the rest is left out.", int64(maxLog))})
 	}
 	if _, err := l.file.Write(l.buffer); err != nil {
 		l.failed = fmt.Errorf("writing the log: %w", err)
@@ -159,49 +209,13 @@ func (l *logWriter) Close() error {
 
 // lastSeq is the number of the last event of a run that the log has.
 func (l *logWriter) lastSeq(run string) (last int64, err error) {
-	f, err := os.Open(l.file.Name())
-	if errors.Is(err, fs.ErrNotExist) {
-		return 0, nil
-	}
-	if err != nil {
-		return 0, fmt.Errorf("reading the log: %w", err)
-	}
-	defer f.Close()
 	key := []byte(`"run":"` + run + `"`)
-	r := bufio.NewReaderSize(f, 1<<20)
-	for {
-		data, err := readLine(r)
-		if errors.Is(err, io.EOF) {
-			return last, nil
-		}
-		if err != nil {
-			return 0, fmt.Errorf("reading the log: %w", err)
-		}
+	_, err = logs.Follow{}.Read(context.Background(), l.file.Name(), func(e logs.Entry) error {
 		var line Line
-		if bytes.Contains(data, key) && json.Unmarshal(data, &line) == nil && line.Run == run {
+		if bytes.Contains(e.Line, key) && json.Unmarshal(e.Line, &line) == nil && line.Run == run {
 			last = max(last, line.Seq)
 		}
-	}
+		return nil
+	})
+	return last, err
 }
-
-// readLine reads a whole line without its end. An unfinished one is io.EOF.
-func readLine(r *bufio.Reader) ([]byte, error) {
-	var long []byte
-	for {
-		part, err := r.ReadSlice('\n')
-		switch {
-		case err == nil && long == nil:
-			return part[:len(part)-1], nil
-		case err == nil:
-			return append(long, part[:len(part)-1]...), nil
-		case !errors.Is(err, bufio.ErrBufferFull):
-			return nil, err
-		case len(long) > maxLine:
-			return nil, fmt.Errorf("a line is longer than %d bytes", maxLine)
-		}
-		long = append(long, part...)
-	}
-}
-
-// maxLine bounds a line of the log: the guest's events have at most 1 MiB.
-const maxLine = 8 << 20

@@ -4,6 +4,8 @@ import (
 	"archive/tar"
 	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,6 +16,11 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"ingot.dev/ingot"
+	"ingot.dev/ingot/flow"
+	"ingot.dev/ingot/model"
+	"ingot.dev/ingot/toe"
 )
 
 func texts(t *testing.T, dir string, follow bool) []string {
@@ -117,6 +124,36 @@ func TestFollowEndsWithItsContext(t *testing.T) {
 	cancel()
 	if err := Follow(ctx, t.TempDir(), true, func(Line) {}); err == nil {
 		t.Error("Follow of a log that never comes has no error")
+	}
+}
+
+// TestLogIsNamed: the log of a build, and of one that never left the queue, is
+// in its log group, and people read it as it was written.
+func TestLogIsNamed(t *testing.T) {
+	l, d := fakeLab(t)
+	d.execute = func(_ context.Context, _ toe.Request, emit func(toe.Event)) (toe.Result, error) {
+		emit(toe.Event{Time: time.Now(), Level: "Info", Message: "a -> b & <c>"})
+		return toe.Result{Status: "success"}, nil
+	}
+	built := l.image("my-web", func(i *model.Image) { i.Name = "My Web" }, l.component("echo", echoDocument))
+	l.wantStatus(l.build(built), model.ImageStatusAvailable)
+	cancelled := l.image("own", func(i *model.Image) {
+		i.LoggingConfiguration = &model.ImageLoggingConfiguration{LogGroupName: "/own/group"}
+	}, l.component("other", echoDocument))
+	l.hook = func(action string, do flow.Action) flow.Action {
+		if action != actionPlace {
+			return do
+		}
+		return func(context.Context, json.RawMessage) (any, error) { return nil, errors.New("no place") }
+	}
+	l.check(l.builder.StartImage(t.Context(), cancelled))
+	l.wantStatus(l.await(cancelled), model.ImageStatusFailed)
+	for group, want := range map[string]string{"/aws/imagebuilder/My-Web": "a -> b & <c>", "/own/group": "no place"} {
+		file, err := l.logs().Find(ingot.LogStream{Scope: built.Scope(), Group: group, Name: "1.0.0/1"})
+		l.check(err)
+		if text, err := os.ReadFile(file); err != nil || !strings.Contains(string(text), want) {
+			t.Errorf("the log in %s is %s, %v; want it to have %q", group, text, err, want)
+		}
 	}
 }
 

@@ -83,6 +83,7 @@ func (b *Builder) place(ctx context.Context, req request) (placed, error) {
 	if err := b.slots.take(ctx, req.Image); err != nil {
 		return placed{}, err
 	}
+	b.nameLog(ctx, req.Image)
 	p := placed{Documents: map[string]string{}}
 	if req.Run > 1 {
 		stage, err := b.retake(ctx, req, &p)

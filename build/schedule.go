@@ -163,13 +163,10 @@ func variables(arn ingot.ARN, image *model.Image, p plan) map[string]any {
 	if platform == "" {
 		platform = p.Parent.Platform
 	}
-	group := "/aws/imagebuilder/" + image.Name
-	if l := image.LoggingConfiguration; l != nil && l.LogGroupName != "" {
-		group = l.LogGroupName
-	}
+	log := ingot.ImageLog(arn, image)
 	v := map[string]any{
-		"cloudWatchLogGroup":         group,
-		"cloudWatchLogStream":        fmt.Sprintf("%s/%d", arn.Version, arn.Build),
+		"cloudWatchLogGroup":         log.Group,
+		"cloudWatchLogStream":        log.Name,
 		"collectImageMetadata":       image.EnhancedImageMetadataEnabled == nil || *image.EnhancedImageMetadataEnabled,
 		"collectImageScanFindings":   scanning(image),
 		"imageBuildNumber":           arn.Build,
