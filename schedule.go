@@ -45,16 +45,22 @@ type ScheduleReader interface {
 	Due(ctx context.Context, pipeline ARN) (Due, error)
 	// Ticks lists the last ticks of a pipeline, newest first.
 	Ticks(ctx context.Context, pipeline ARN, limit int) ([]Tick, error)
+	// LogLines lists the lines that are still to be written, in their order.
+	LogLines(ctx context.Context, limit int) ([]LogLine, error)
 }
 
 // ScheduleWriter changes when pipelines run. What it keeps goes with the
-// record of the pipeline.
+// record of the pipeline unless it says otherwise.
 type ScheduleWriter interface {
 	PutDue(ctx context.Context, d Due) error
 	// DeleteDue is no error for a pipeline that is not due.
 	DeleteDue(ctx context.Context, pipeline ARN) error
 	// PutTick forgets all but the last KeptTicks of the pipeline.
 	PutTick(ctx context.Context, pipeline ARN, t Tick) error
+	// PutLogLine keeps a line until it is written. It outlives the pipeline.
+	PutLogLine(ctx context.Context, stream LogStream, text string) error
+	// DeleteLogLines forgets the lines up to one, which have been written.
+	DeleteLogLines(ctx context.Context, last int64) error
 }
 
 // RunsByItself reports whether the schedule of a pipeline has an effect.

@@ -45,6 +45,7 @@ import (
 	"ingot.dev/ingot"
 	"ingot.dev/ingot/api/sigv4"
 	"ingot.dev/ingot/audit"
+	"ingot.dev/ingot/logs"
 	"ingot.dev/ingot/model"
 )
 
@@ -63,6 +64,7 @@ type Config struct {
 	Exists    Exists                      // nil: everything does
 	Scheduler Scheduler                   // nil: pipelines do not run by themselves
 	Lifecycle Scheduler                   // nil: neither do lifecycle policies, and executions stay as they are
+	Logs      *logs.Store                 // nil: there are none
 	Audit     *audit.Log                  // nil: none
 	Throttle  Throttle
 	AtOnce    int // requests worked on at once; 0: no bound
@@ -85,7 +87,8 @@ type Exists func(kind ingot.External, name string) bool
 type Scheduler interface{ Changed() }
 
 // Server is the API as an http.Handler. Beside the operations, which need a
-// signature, it serves /healthz, /readyz and /metrics, which do not.
+// signature, it serves logs (log.go), which need one, too, and /healthz, /readyz
+// and /metrics, which do not.
 type Server struct {
 	Config
 	identities *identities
@@ -94,6 +97,7 @@ type Server struct {
 	buckets    *buckets
 	slots      slots
 	large      slots // bodies beyond smallBody that are being read
+	followers  slots // of logs
 	pages      pageSealer
 	metrics    metrics
 	own        map[string]http.Handler // by path
@@ -135,6 +139,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 		buckets:    newBuckets(c.Throttle),
 		slots:      newSlots(c.AtOnce),
 		large:      newSlots(largeBodies),
+		followers:  newSlots(maxFollowers),
 		pages:      pageSealer{key: key, now: c.Now},
 		metrics:    newMetrics(c.Metrics),
 	}

@@ -68,6 +68,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.ServeHTTP(w, r)
 		return
 	}
+	if l, ok := logRequests[r.URL.Path]; ok && r.Method == http.MethodGet && s.Logs != nil {
+		s.serveLog(w, r, c, l)
+		return
+	}
 	// SDKs correct their clock from this header, so it must be the clock that
 	// signatures are judged by.
 	w.Header().Set("Date", c.started.UTC().Format(http.TimeFormat))

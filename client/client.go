@@ -59,13 +59,7 @@ func (c *Client) Do(ctx context.Context, operation string, in, out any) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", operation, err)
 	}
-	sum := sha256.Sum256(body)
-	creds := aws.Credentials{AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey}
-	err = v4.NewSigner().SignHTTP(ctx, creds, req, hex.EncodeToString(sum[:]), "imagebuilder", c.Region, time.Now())
-	if err != nil {
-		return fmt.Errorf("%s: signing the request: %w", operation, err)
-	}
-	resp, err := c.http().Do(req)
+	resp, err := c.send(ctx, req, body)
 	if err != nil {
 		return fmt.Errorf("%s: %w", operation, err)
 	}
@@ -84,6 +78,34 @@ func (c *Client) Do(ctx context.Context, operation string, in, out any) error {
 		return fmt.Errorf("%s: decoding the answer: %w", operation, err)
 	}
 	return nil
+}
+
+// Healthy returns nil if the server answers.
+func (c *Client) Healthy(ctx context.Context) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.Endpoint+"/healthz", nil)
+	if err != nil {
+		return err
+	}
+	resp, err := c.http().Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("the server answered %s", resp.Status)
+	}
+	return nil
+}
+
+// send signs a request and sends it.
+func (c *Client) send(ctx context.Context, req *http.Request, body []byte) (*http.Response, error) {
+	sum := sha256.Sum256(body)
+	creds := aws.Credentials{AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey}
+	err := v4.NewSigner().SignHTTP(ctx, creds, req, hex.EncodeToString(sum[:]), "imagebuilder", c.Region, time.Now())
+	if err != nil {
+		return nil, fmt.Errorf("signing the request: %w", err)
+	}
+	return c.http().Do(req)
 }
 
 func (c *Client) http() *http.Client {

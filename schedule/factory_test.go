@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"ingot.dev/ingot"
+	"ingot.dev/ingot/logs"
 	"ingot.dev/ingot/model"
 	"ingot.dev/ingot/schedule"
 	"ingot.dev/ingot/sqlite"
@@ -24,6 +25,7 @@ type factory struct {
 	dir     string
 	now     func() time.Time
 	builder *fakeBuilder
+	keepLog time.Duration
 
 	scheduler *schedule.Scheduler
 	stop      func()
@@ -76,7 +78,7 @@ func (f *factory) start() {
 	f.close()
 	f.open()
 	f.scheduler = schedule.New(schedule.Config{
-		Store: f.DB, Builder: f.builder, Dir: filepath.Join(f.dir, "logs"), Now: f.now,
+		Store: f.DB, Builder: f.builder, Logs: &logs.Store{Dir: filepath.Join(f.dir, "logs")}, KeepLog: f.keepLog, Now: f.now,
 		Log: slog.New(slog.NewTextHandler(f.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})
 	ctx, cancel := context.WithCancel(context.Background())

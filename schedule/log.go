@@ -1,12 +1,10 @@
 package schedule
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
-	"strings"
 	"time"
 
 	"ingot.dev/ingot"
@@ -18,49 +16,70 @@ type line struct {
 	ingot.Tick
 }
 
-// writeLog adds a tick to the log of its pipeline, of which each day is a file.
-func (s *Scheduler) writeLog(p pipeline, t ingot.Tick) (err error) {
-	path := s.logFile(p, t.Time)
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+// keep records a tick, and the line that tells of it: whatever happens after
+// the transaction, it will be in the pipeline's log once.
+func (p pipeline) keep(ctx context.Context, tx ingot.Tx, t ingot.Tick) error {
+	var text bytes.Buffer
+	enc := json.NewEncoder(&text)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(line{p.record.ARN.String(), t}); err != nil {
+		return fmt.Errorf("encoding a tick of %s: %w", p.record.ARN, err)
+	}
+	stream := ingot.PipelineLog(p.record.ARN, p.document, t.Time)
+	if err := tx.PutLogLine(ctx, stream, string(bytes.TrimSuffix(text.Bytes(), []byte("\n")))); err != nil {
 		return err
 	}
-	data, err := json.Marshal(line{p.record.ARN.String(), t})
-	if err != nil {
-		return err
-	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(append(data, '\n'))
-	return errors.Join(err, f.Close())
+	return tx.PutTick(ctx, p.record.ARN, t)
 }
 
-// logFile is where a pipeline's log of a day is: the log group below the
-// namespace, and the log stream. Source: api.md §8.4.
-func (s *Scheduler) logFile(p pipeline, at time.Time) string {
-	arn := p.record.ARN
-	return filepath.Join(s.Dir, arn.Region, arn.Account, filepath.FromSlash(logGroup(p)), at.UTC().Format("2006/01/02")+".log")
+// maxLines is how many lines are written together.
+const maxLines = 1000
+
+// writeLogs writes the lines that are kept. Those that cannot be written stay
+// for the next time.
+func (s *Scheduler) writeLogs(ctx context.Context) {
+	for more := true; more; {
+		lines, err := s.Store.LogLines(ctx, maxLines)
+		if err == nil && len(lines) > 0 {
+			err = s.write(ctx, lines)
+		}
+		if err != nil && ctx.Err() == nil {
+			s.Log.Error("lines of the logs of pipelines are not written; they are kept, and tried again", "error", err)
+		}
+		more = err == nil && len(lines) == maxLines
+	}
 }
 
-// logGroup is the log group of a pipeline. One that is no path below a folder
-// is taken as a single name.
-func logGroup(p pipeline) string {
-	group := fmt.Sprintf("/aws/imagebuilder/pipeline/%s", strings.Map(groupRune, p.document.Name))
-	if l := p.document.LoggingConfiguration; l != nil && l.PipelineLogGroupName != "" {
-		group = l.PipelineLogGroupName
+// write adds lines to their logs, and forgets them when they are on the disk.
+func (s *Scheduler) write(ctx context.Context, lines []ingot.LogLine) error {
+	var streams []ingot.LogStream
+	texts := map[ingot.LogStream][]string{}
+	for _, l := range lines {
+		if texts[l.Stream] == nil {
+			streams = append(streams, l.Stream)
+		}
+		texts[l.Stream] = append(texts[l.Stream], l.Text)
 	}
-	if group = strings.Trim(group, "/"); filepath.IsLocal(filepath.FromSlash(group)) {
-		return group
+	for _, stream := range streams {
+		if err := s.Logs.Append(stream, texts[stream]); err != nil {
+			return err
+		}
 	}
-	return strings.NewReplacer("/", "-", ".", "-").Replace(group)
+	last := lines[len(lines)-1].Order
+	return s.Store.Write(ctx, func(tx ingot.Tx) error { return tx.DeleteLogLines(ctx, last) })
 }
 
-// groupRune replaces what a log group's name cannot have. Source: api.md §8.4.
-func groupRune(r rune) rune {
-	switch {
-	case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', strings.ContainsRune("._/-", r):
-		return r
+// pruneEvery is how often old logs are looked for.
+const pruneEvery = 24 * time.Hour
+
+// pruneLogs removes the logs of days that need not be kept any more.
+func (s *Scheduler) pruneLogs() {
+	now := s.Now()
+	if s.KeepLog == 0 || now.Sub(s.pruned) < pruneEvery {
+		return
 	}
-	return '-'
+	s.pruned = now
+	if err := s.Logs.Prune(now.Add(-s.KeepLog)); err != nil {
+		s.Log.Error("old logs are not removed; it is tried again tomorrow", "error", err)
+	}
 }

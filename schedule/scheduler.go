@@ -6,13 +6,15 @@ import (
 	"time"
 
 	"ingot.dev/ingot"
+	"ingot.dev/ingot/logs"
 )
 
-// Config is a Scheduler's surroundings. All fields are required.
+// Config is a Scheduler's surroundings. All fields but KeepLog are required.
 type Config struct {
 	Store   ingot.Store
 	Builder Builder
-	Dir     string // of the logs of pipelines
+	Logs    *logs.Store   // of pipelines
+	KeepLog time.Duration // of a day, from its end; 0: for good
 	Now     func() time.Time
 	Log     *slog.Logger
 }
@@ -29,6 +31,7 @@ type Builder interface {
 type Scheduler struct {
 	Config
 	changed chan struct{}
+	pruned  time.Time // when old logs were removed last
 }
 
 // New makes a Scheduler.
@@ -58,6 +61,8 @@ const (
 // Run works until ctx ends.
 func (s *Scheduler) Run(ctx context.Context) {
 	for ctx.Err() == nil {
+		s.writeLogs(ctx) // what a kill or a full disk kept from it
+		s.pruneLogs()
 		sleep, err := s.pass(ctx)
 		if err != nil && ctx.Err() == nil {
 			s.Log.Error("the scheduler could not use the store; trying again", "error", err)
@@ -100,6 +105,7 @@ func (s *Scheduler) pass(ctx context.Context) (time.Duration, error) {
 				return 0, err
 			}
 		}
+		s.writeLogs(ctx)
 	}
 }
 

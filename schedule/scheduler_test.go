@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"ingot.dev/ingot"
+	"ingot.dev/ingot/logs"
 	"ingot.dev/ingot/model"
 	"ingot.dev/ingot/schedule"
 	"ingot.dev/ingot/sqlite"
@@ -62,7 +63,7 @@ func TestDependencyCondition(t *testing.T) { // P9
 		if p := f.get(nightly); p.DateLastRun != image.DateCreated {
 			t.Errorf("dateLastRun is %s, the last run began at %s", p.DateLastRun, image.DateCreated)
 		}
-		log, err := os.ReadFile(filepath.Join(f.dir, "logs/us-east-1/111122223333/aws/imagebuilder/pipeline/nightly/2000/01/01.log"))
+		log, err := os.ReadFile(filepath.Join(f.dir, "logs/us-east-1/111122223333/aws/imagebuilder/pipeline/nightly/2000@01@01.log"))
 		f.check(err)
 		lines := strings.Split(strings.TrimSpace(string(log)), "\n")
 		var third struct {
@@ -71,6 +72,9 @@ func TestDependencyCondition(t *testing.T) { // P9
 		}
 		if len(lines) != 3 || json.Unmarshal([]byte(lines[2]), &third) != nil || third.Pipeline != nightly.String() || third.Tick != ticks[2] {
 			t.Errorf("the pipeline's log has the lines %q", lines)
+		}
+		if !strings.Contains(lines[2], "1.0.0/1 -> 1.0.1/1") { // as people read it
+			t.Errorf("the third line is %s", lines[2])
 		}
 	})
 }
@@ -278,7 +282,7 @@ func TestTickHappensOnce(t *testing.T) {
 		nightly := f.pipeline("nightly", every("rate(1 hour)", ""))
 		store := &cutStore{DB: f.DB, cut: true}
 		run := func() (stop func()) {
-			s := schedule.New(schedule.Config{Store: store, Builder: silent{}, Dir: filepath.Join(f.dir, "logs"), Now: time.Now, Log: discard})
+			s := schedule.New(schedule.Config{Store: store, Builder: silent{}, Logs: &logs.Store{Dir: filepath.Join(f.dir, "logs")}, Now: time.Now, Log: discard})
 			ctx, cancel := context.WithCancel(context.Background())
 			ended := make(chan struct{})
 			go func() { s.Run(ctx); close(ended) }()

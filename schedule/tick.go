@@ -91,11 +91,8 @@ func isTransient(ctx context.Context, err error) bool {
 	return ctx.Err() != nil || code == ingot.CodeUnavailable || code == ingot.CodeInUse
 }
 
-// report tells the pipeline's log and the builder what was decided.
+// report tells the server's log and the builder what was decided.
 func (s *Scheduler) report(ctx context.Context, p pipeline, t ingot.Tick) {
-	if err := s.writeLog(p, t); err != nil {
-		s.Log.Error("a line of a pipeline's log was lost", "pipeline", p.record.ARN, "error", err)
-	}
 	s.Log.Info("a pipeline was due", "pipeline", p.record.ARN, "tick", t.At, "outcome", t.Outcome, "reason", t.Reason, "image", t.Image)
 	if t.Image == "" {
 		return
@@ -134,7 +131,7 @@ func (s *Scheduler) act(ctx context.Context, tx ingot.Tx, due ingot.Due) (p pipe
 	if err != nil {
 		return p, t, err
 	}
-	return p, t, tx.PutTick(ctx, p.record.ARN, t)
+	return p, t, p.keep(ctx, tx, t)
 }
 
 // decide says whether a tick starts a build, and why. Source: api.md §5.4.
@@ -181,7 +178,7 @@ func (s *Scheduler) refuse(ctx context.Context, tx ingot.Tx, due ingot.Due, reas
 	if err := p.reschedule(ctx, tx, now); err != nil {
 		return p, t, err
 	}
-	if err := tx.PutTick(ctx, p.record.ARN, t); err != nil {
+	if err := p.keep(ctx, tx, t); err != nil {
 		return p, t, err
 	}
 	return p, t, ingot.CountFailedRun(ctx, tx, p.record.ARN, now)

@@ -68,6 +68,7 @@ func (s *Server) openBuilder(ctx context.Context) error {
 		Regions:   s.regions,
 		Boot:      s.bootChecker(),
 		Dir:       s.path("builds"),
+		Logs:      s.logs,
 		Instances: s.path("instances"),
 		Scopes:    scopes,
 		BuildKind: s.BuildKind,

@@ -13,7 +13,7 @@ import (
 
 func (s *Server) openScheduler() {
 	s.scheduler = schedule.New(schedule.Config{
-		Store: s.db, Builder: s.builder, Dir: s.path("logs"), Now: time.Now, Log: s.Log,
+		Store: s.db, Builder: s.builder, Logs: s.logs, KeepLog: s.KeepPipelineLogs, Now: time.Now, Log: s.Log,
 	})
 }
 

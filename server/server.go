@@ -20,6 +20,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"ingot.dev/ingot"
 	"ingot.dev/ingot/admin"
@@ -35,6 +36,7 @@ import (
 	"ingot.dev/ingot/compute/shim"
 	"ingot.dev/ingot/flow/journal"
 	"ingot.dev/ingot/lifecycle"
+	"ingot.dev/ingot/logs"
 	"ingot.dev/ingot/notify"
 	"ingot.dev/ingot/region"
 	"ingot.dev/ingot/schedule"
@@ -64,6 +66,8 @@ type Config struct {
 	Quotas       ingot.Quotas
 	External     ingot.Externals // what requests may name outside; nil: anything
 
+	KeepPipelineLogs time.Duration // of a day, from its end; 0: for good
+
 	Notifications notify.Settings // checked
 	Objects       s3.Config       // where objects are kept; without an endpoint, in the data directory
 }
@@ -82,6 +86,7 @@ type Server struct {
 	told    *notify.Notifier
 	objects blob.Store
 	outbox  *outbox.Outbox
+	logs    *logs.Store
 
 	scheduler *schedule.Scheduler
 	lifecycle *lifecycle.Runner
@@ -110,7 +115,7 @@ func RuntimeDir(runtime, data string) string { return filepath.Join(runtime, Tag
 
 // Open starts everything but the listener. Close it after use.
 func Open(ctx context.Context, c Config) (_ *Server, err error) {
-	s := &Server{Config: c}
+	s := &Server{Config: c, logs: Logs(c.Data)}
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s.stop = stop
 	defer func() {
@@ -180,6 +185,14 @@ func (s *Server) path(elem ...string) string {
 
 func (s *Server) runtime() string { return RuntimeDir(s.Config.Runtime, s.Data) }
 
+// Logs are those of a data directory.
+func Logs(data string) *logs.Store {
+	return &logs.Store{
+		Dir:   filepath.Join(data, "logs"),
+		Image: func(image ingot.ARN) string { return build.LogFile(filepath.Join(data, "builds"), image) },
+	}
+}
+
 // scopes are all namespaces: each account in each region.
 func (s *Server) scopes(ctx context.Context) ([]ingot.Scope, error) {
 	accounts, err := s.db.Accounts(ctx)
@@ -226,6 +239,7 @@ func (s *Server) newAPI(ctx context.Context) (http.Handler, error) {
 		Exists:    s.External.Exists,
 		Scheduler: s.scheduler,
 		Lifecycle: s.lifecycle,
+		Logs:      s.logs,
 		Throttle:  s.Throttle,
 		AtOnce:    s.AtOnce,
 		Ready: func(ctx context.Context) error {

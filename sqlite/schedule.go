@@ -98,3 +98,29 @@ func (t tx) PutTick(ctx context.Context, pipeline ingot.ARN, k ingot.Tick) error
 	_, err = t.exec(ctx, oldTicks, record, ingot.KeptTicks)
 	return classify("forgetting old ticks of "+pipeline.String(), err)
 }
+
+const linesQuery = `SELECT id, account, region, log_group, stream, line FROM log_line ORDER BY id LIMIT ?`
+
+// LogLines implements ingot.ScheduleReader.
+func (s reader) LogLines(ctx context.Context, limit int) (list []ingot.LogLine, err error) {
+	err = s.each(ctx, linesQuery, []any{limit}, func(rows *sql.Rows) error {
+		var l ingot.LogLine
+		err := rows.Scan(&l.Order, &l.Stream.Account, &l.Stream.Region, &l.Stream.Group, &l.Stream.Name, &l.Text)
+		list = append(list, l)
+		return err
+	})
+	return list, classify("listing lines of logs", err)
+}
+
+// PutLogLine implements ingot.ScheduleWriter.
+func (t tx) PutLogLine(ctx context.Context, l ingot.LogStream, text string) error {
+	_, err := t.exec(ctx, `INSERT INTO log_line (account, region, log_group, stream, line) VALUES (?, ?, ?, ?, ?)`,
+		l.Account, l.Region, l.Group, l.Name, text)
+	return classify("keeping a line of log group "+l.Group, err)
+}
+
+// DeleteLogLines implements ingot.ScheduleWriter.
+func (t tx) DeleteLogLines(ctx context.Context, last int64) error {
+	_, err := t.exec(ctx, `DELETE FROM log_line WHERE id <= ?`, last)
+	return classify("forgetting lines of logs", err)
+}

@@ -85,6 +85,51 @@ func ticks(t *testing.T, s ingot.Store) {
 	wantCode(t, "PutTick of a missing pipeline", err, ingot.CodeNotFound)
 }
 
+// logLines are kept in their order until they are written, whatever becomes of the pipeline.
+func logLines(t *testing.T, s ingot.Store) {
+	ctx := t.Context()
+	stream := ingot.LogStream{Scope: scope, Group: "/aws/imagebuilder/pipeline/nightly", Name: "2026/07/01"}
+	put := func(texts ...string) {
+		t.Helper()
+		write(t, s, func(tx ingot.Tx) error {
+			for _, text := range texts {
+				if err := tx.PutLogLine(ctx, stream, text); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	want := func(limit int, texts ...string) (last int64) {
+		t.Helper()
+		list, err := s.LogLines(ctx, limit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, l := range list {
+			if got = append(got, l.Text); l.Order <= last || l.Stream != stream {
+				t.Errorf("after line %d comes %+v", last, l)
+			}
+			last = l.Order
+		}
+		if diff := cmp.Diff(texts, got); diff != "" {
+			t.Errorf("LogLines (-want +got):\n%s", diff)
+		}
+		return last
+	}
+	put("one", "two", "three")
+	second := want(2, "one", "two")
+	write(t, s, func(tx ingot.Tx) error { return tx.DeleteLogLines(ctx, second) })
+	third := want(9, "three")
+	write(t, s, func(tx ingot.Tx) error { return tx.DeleteLogLines(ctx, third) })
+	want(9)
+	put("four")
+	if fourth := want(9, "four"); fourth <= third {
+		t.Errorf("a line after all were written has order %d, want more than %d", fourth, third)
+	}
+}
+
 func dependencies(t *testing.T, s ingot.Store) {
 	ctx := t.Context()
 	nightly := arn(t, "image-pipeline/nightly")

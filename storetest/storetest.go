@@ -39,6 +39,7 @@ func Run(t *testing.T, open func(t *testing.T) ingot.Store) {
 		{"LifecycleDues", lifecycleDues},
 		{"Dues", dues},
 		{"Ticks", ticks},
+		{"LogLines", logLines},
 		{"Dependencies", dependencies},
 		{"OutboxIsTransactional", outboxIsTransactional},
 		{"OutboxKeepsOrder", outboxKeepsOrder},

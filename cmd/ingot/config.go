@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v4"
@@ -63,6 +64,8 @@ type settings struct {
 	StateMachine string `yaml:"stateMachine" json:"stateMachine"`
 	// Notifications say who is told of events, and where topics lead.
 	Notifications notify.Settings `yaml:"notifications" json:"notifications"`
+	// KeepPipelineLogs is how long the logs of pipelines are kept; 0: for good.
+	KeepPipelineLogs notify.Duration `yaml:"keepPipelineLogs" json:"keepPipelineLogs"`
 	// External lists what requests may name outside this server; a kind without a list may be anything.
 	External ingot.Externals `yaml:"external" json:"external"`
 	// S3 is the server that objects such as logs are sent to; empty: the data directory.
@@ -87,6 +90,8 @@ func defaultSettings() settings {
 		Quotas:    ingot.DefaultQuotas(),
 
 		Connections: 1000,
+
+		KeepPipelineLogs: notify.Duration(90 * 24 * time.Hour),
 
 		Notifications: notify.Default(),
 	}
