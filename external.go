@@ -3,7 +3,6 @@ package ingot
 import (
 	"fmt"
 	"slices"
-	"strings"
 )
 
 // External is a kind of things that requests name and that are not here: their
@@ -13,7 +12,6 @@ type External string
 const (
 	ExternalInstanceProfile External = "instanceProfiles"
 	ExternalRepository      External = "repositories"
-	ExternalRole            External = "roles" // that lifecycle policies run under
 )
 
 // Externals are the names that exist, by kind. Every name of a kind without an
@@ -24,21 +22,18 @@ type Externals map[External][]string
 func (e Externals) Check() error {
 	for kind := range e {
 		switch kind {
-		case ExternalInstanceProfile, ExternalRepository, ExternalRole:
+		case ExternalInstanceProfile, ExternalRepository:
 		default:
-			return fmt.Errorf("%s: there is no such kind; the kinds are %s, %s and %s", kind,
-				ExternalInstanceProfile, ExternalRepository, ExternalRole)
+			return fmt.Errorf("%s: there is no such kind; the kinds are %s and %s", kind,
+				ExternalInstanceProfile, ExternalRepository)
 		}
 	}
 	return nil
 }
 
-// Exists says whether a name may be used. A role may be named by its ARN.
+// Exists says whether a name may be used.
 func (e Externals) Exists(kind External, name string) bool {
 	names, listed := e[kind]
-	if kind == ExternalRole {
-		name = name[strings.LastIndexByte(name, '/')+1:]
-	}
 	return !listed || slices.Contains(names, name)
 }
 
@@ -46,11 +41,8 @@ func (e Externals) Exists(kind External, name string) bool {
 // its words. Source: api.md §1.5.
 func (kind External) Missing(name string) error {
 	remedy := fmt.Sprintf("The setting external.%s of this server does not name '%s'.", kind, name)
-	switch kind {
-	case ExternalInstanceProfile:
+	if kind == ExternalInstanceProfile {
 		return InvalidField("instanceProfileName", "The instance profile does not exist. %s", remedy)
-	case ExternalRole:
-		return InvalidField("executionRole", "The provided role does not exist or does not have sufficient permissions. %s", remedy)
 	}
 	return Errorf(CodeNotFound, "The repository '%s' does not exist. %s", name, remedy)
 }
