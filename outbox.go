@@ -76,11 +76,19 @@ type Outbox interface {
 	// Deliveries are those that wait, or the dead ones.
 	Messages(ctx context.Context, before int64, limit int) ([]StoredMessage, error)
 	Deliveries(ctx context.Context, dead bool, before int64, limit int) ([]Delivery, error)
+	// Backlog counts the deliveries.
+	Backlog(ctx context.Context) (Backlog, error)
 	// RetryDelivery makes a dead delivery due, CodeNotFound if there is none.
 	RetryDelivery(ctx context.Context, id int64, now time.Time) error
 	// DropMessages removes up to limit messages that all endpoints got before
 	// delivered, and dead deliveries that died before died.
 	DropMessages(ctx context.Context, delivered, died time.Time, limit int) (int, error)
+}
+
+// Backlog is how many deliveries an outbox has.
+type Backlog struct {
+	Waiting int // alive
+	Dead    int
 }
 
 // StoredMessage is a message in the outbox.

@@ -40,7 +40,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"ingot.dev/ingot"
 	"ingot.dev/ingot/api/sigv4"
@@ -57,7 +56,7 @@ type Config struct {
 	Regions   []string                    // that requests may name; empty: any well-formed one
 	Now       func() time.Time            // default time.Now
 	Log       *slog.Logger                // default slog.Default()
-	Metrics   *prometheus.Registry        // served at /metrics; default: a new one
+	Metrics   *prometheus.Registry        // served at /metrics to this machine; default: a new one
 	Ready     func(context.Context) error // why builds cannot be taken, for /readyz; nil: always ready
 	Builder   Builder                     // nil: images stay PENDING
 	Documents Documents                   // nil: requests must hold their documents
@@ -149,7 +148,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	s.own = map[string]http.Handler{
 		"/healthz": http.HandlerFunc(s.healthz),
 		"/readyz":  http.HandlerFunc(s.readyz),
-		"/metrics": promhttp.HandlerFor(c.Metrics, promhttp.HandlerOpts{}),
+		"/metrics": onlyLocal(MetricsHandler(c.Metrics)),
 	}
 	s.registerComponents()
 	s.registerRecipes()

@@ -3,6 +3,7 @@ package api_test
 import (
 	"context"
 	"fmt"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -144,6 +145,35 @@ func TestOwnEndpoints(t *testing.T) {
 		status, body := get(t, s.URL+path)
 		if status != 200 || !strings.Contains(body, part) {
 			t.Errorf("GET %s = %d %s", path, status, body)
+		}
+	}
+}
+
+// TestMetricsAreLocal: strangers learn nothing of what the server counts, nor
+// does whoever comes through a proxy on this machine.
+func TestMetricsAreLocal(t *testing.T) {
+	s := start(t)
+	for name, c := range map[string]struct {
+		remote string
+		header string
+		want   int
+	}{
+		"this machine":       {"127.0.0.1:4000", "", 200},
+		"this machine, IPv6": {"[::1]:4000", "", 200},
+		"mapped":             {"[::ffff:127.0.0.1]:4000", "", 200},
+		"another machine":    {"192.0.2.1:4000", "", 403},
+		"through a proxy":    {"127.0.0.1:4000", "X-Forwarded-For", 403},
+		"no address":         {"@", "", 403},
+	} {
+		r := httptest.NewRequest("GET", "/metrics", nil)
+		r.RemoteAddr = c.remote
+		if c.header != "" {
+			r.Header.Set(c.header, "192.0.2.1")
+		}
+		w := httptest.NewRecorder()
+		s.handler.ServeHTTP(w, r)
+		if w.Code != c.want {
+			t.Errorf("%s: GET /metrics = %d, want %d", name, w.Code, c.want)
 		}
 	}
 }

@@ -27,6 +27,7 @@ import (
 	"ingot.dev/ingot/compute"
 	"ingot.dev/ingot/flow"
 	"ingot.dev/ingot/logs"
+	"ingot.dev/ingot/model"
 	"ingot.dev/ingot/region"
 )
 
@@ -74,6 +75,9 @@ type Config struct {
 	// HasFunction says whether something stands in for a function that
 	// WaitForAction calls; nil: for none.
 	HasFunction func(name string) bool
+	// Observe is told of each part of a build that has ended. It must not wait.
+	// Nil: nobody is told.
+	Observe func(Part)
 }
 
 // Builder starts, cancels and resumes builds of images.
@@ -81,6 +85,7 @@ type Builder struct {
 	Config
 	slots      *slots
 	attendance *attendance
+	statuses   statuses
 	changes    changes // of workflow executions
 }
 
@@ -110,7 +115,7 @@ func New(c Config) *Builder {
 		c.Log = slog.Default()
 	}
 	c.Limits = c.Limits.orHost()
-	b := &Builder{Config: c, attendance: newAttendance()}
+	b := &Builder{Config: c, attendance: newAttendance(), statuses: statuses{of: map[string]model.ImageStatus{}}}
 	b.slots = newSlots(c.Limits, b.ticket)
 	c.Engine.Function(function, b.image)
 	c.Engine.Action(actionPlace, action(b.place))
@@ -247,7 +252,7 @@ func (b *Builder) resume(ctx context.Context, image ingot.Record) error {
 	if ending != nil {
 		reason += ": " + ending.Error()
 	}
-	return b.tryFinish(ctx, conclusion{Image: image.ARN.String(), Built: run.Run > 1, Failure: failure{Reason: reason}})
+	return b.tryFinish(ctx, conclusion{Image: image.ARN.String(), Run: run.Run, Asked: run.asked(image), Built: run.Run > 1, Failure: failure{Reason: reason}})
 }
 
 // mustID is ID of a text that is known to be an ARN: a build has it from its record.

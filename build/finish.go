@@ -17,12 +17,14 @@ const maxReason = 1024
 
 // conclusion is the input of the last step: how the build went.
 type conclusion struct {
-	Image     string  `json:"image"`
-	OK        bool    `json:"ok"`
-	Cancelled bool    `json:"cancelled"`
-	Built     bool    `json:"built"` // the BUILD stage is over: what it made stays
-	Failure   failure `json:"failure"`
-	Keep      bool    `json:"keep"` // leave the failed workflow's instances running
+	Image     string    `json:"image"`
+	Run       int       `json:"run"`   // of the image
+	Asked     time.Time `json:"asked"` // when it was asked for; zero: it was never placed
+	OK        bool      `json:"ok"`
+	Cancelled bool      `json:"cancelled"`
+	Built     bool      `json:"built"` // the BUILD stage is over: what it made stays
+	Failure   failure   `json:"failure"`
+	Keep      bool      `json:"keep"` // leave the failed workflow's instances running
 }
 
 // atStage attaches to a failure outside of the workflows where it was.
@@ -45,6 +47,7 @@ func (b *Builder) finish(ctx context.Context, c conclusion) (any, error) {
 		err := b.tryFinish(ctx, c)
 		if err == nil {
 			b.attendance.forget(c.Image)
+			b.statuses.forget(c.Image)
 			b.slots.give(c.Image)
 			return nil, nil
 		}
@@ -75,9 +78,13 @@ func (b *Builder) tryFinish(ctx context.Context, c conclusion) error {
 		return err
 	}
 	b.noteUnsent(c.Image, log)
-	return errors.Join(
+	err = errors.Join(
 		log.write(Line{Time: b.Now(), Level: "Info", Text: summary(c, status), End: string(status)}),
 		log.Close())
+	if err == nil {
+		b.observeEnd(c, status)
+	}
+	return err
 }
 
 // retryPause is how long a build that could not be finished waits for the next try.

@@ -224,7 +224,7 @@ func (p *production) walk(ctx flow.Context, s scheduled, attempt int) (*walk, er
 
 // conclude reads the outcome off the error that ended a build.
 func (p *production) conclude(err error) conclusion {
-	c := conclusion{Image: p.Image, OK: err == nil, Built: p.built, Keep: p.Plan.KeepOnFailure}
+	c := conclusion{Image: p.Image, Run: p.Run, Asked: p.Asked, OK: err == nil, Built: p.built, Keep: p.Plan.KeepOnFailure}
 	failed := failureOf(err)
 	switch {
 	case err == nil:

@@ -73,6 +73,7 @@ func (c component) has(phases ...string) bool {
 // placed is the output of the first step: the plan, and the texts of its
 // workflow documents by digest.
 type placed struct {
+	Asked     time.Time         `json:"asked"` // when the run was asked for
 	Plan      plan              `json:"plan"`
 	Documents map[string]string `json:"documents"`
 	Resume    *resumption       `json:"resume,omitempty"` // of a retry
@@ -80,16 +81,17 @@ type placed struct {
 
 // place waits for the build's turn and makes its plan.
 func (b *Builder) place(ctx context.Context, req request) (placed, error) {
-	if err := b.slots.take(ctx, req.Image); err != nil {
+	asked, err := b.queued(ctx, req)
+	if err != nil {
 		return placed{}, err
 	}
 	b.nameLog(ctx, req.Image)
-	p := placed{Documents: map[string]string{}}
+	p := placed{Asked: asked, Documents: map[string]string{}}
 	if req.Run > 1 {
 		stage, err := b.retake(ctx, req, &p)
 		return p, atStage(err, &model.FailureContext{ImageStatus: stage})
 	}
-	err := b.plan(ctx, req, &p)
+	err = b.plan(ctx, req, &p)
 	return p, atStage(err, &model.FailureContext{ImageStatus: model.ImageStatusCreating})
 }
 

@@ -29,6 +29,7 @@ func timestamp(t time.Time) string { return model.DateTime(t) }
 // workflow's records, moves the image to its stage, and waits while its group
 // is full.
 func (w *work) begin(ctx context.Context) error {
+	w.begun = w.Now()
 	inputs, err := encode(w.Step.Inputs)
 	if err != nil {
 		return err
@@ -133,11 +134,13 @@ func (w *work) end(ctx context.Context, e ended) error {
 			return err
 		}
 	}
+	var begun time.Time
 	err := w.Records.Write(ctx, func(tx ingot.Tx) error {
 		s, err := tx.StepExecution(ctx, w.stepID())
 		if err != nil {
 			return err
 		}
+		begun = w.begunAt(s)
 		s.Status, s.Message, s.Outputs = e.status, shorten(e.message, maxMessage), outputs
 		if e.status != model.WorkflowStepExecutionStatusRunning {
 			s.EndTime = timestamp(w.Now())
@@ -154,7 +157,18 @@ func (w *work) end(ctx context.Context, e ended) error {
 		return fmt.Errorf("recording the end of step %s: %w", w.Step.Name, err)
 	}
 	w.changes.tell()
+	w.observeStep(begun, e)
 	return nil
+}
+
+// begunAt is when this attempt at a step began. The record has the begin of the
+// first one; of a later one that a killed server began, only the rest is known.
+func (w *work) begunAt(s ingot.StepExecution) time.Time {
+	if w.Step.Attempt > 1 && !w.begun.IsZero() {
+		return w.begun
+	}
+	begun, _ := time.Parse(time.RFC3339Nano, s.StartTime) // written by timestamp
+	return begun
 }
 
 // count brings the workflow's counters up to date with its steps.

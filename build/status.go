@@ -42,6 +42,9 @@ func (b *Builder) advanceIn(ctx context.Context, tx ingot.Tx, arn ingot.ARN, to 
 		}
 		image = i
 	})
+	if err == nil {
+		b.statuses.set(arn.String(), to) // if the commit fails, the next change puts it right
+	}
 	return image, err
 }
 

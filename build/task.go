@@ -60,6 +60,7 @@ type work struct {
 	Instance product // that the input instanceId names
 	image    ingot.ARN
 	log      *logWriter
+	begun    time.Time // the attempt, by this server
 }
 
 // skipped is returned by an action that has nothing to do.

@@ -46,10 +46,14 @@ func (s *Store) putPacked(d Digest, pack func() ([]byte, error)) error {
 	if err := os.Mkdir(filepath.Dir(s.blockPath(d)), 0o750); err != nil && !errors.Is(err, os.ErrExist) {
 		return noSpace(s.blockDir(), err)
 	}
-	return s.writeFile(s.blockPath(d), func(w io.Writer) error {
+	err = s.writeFile(s.blockPath(d), func(w io.Writer) error {
 		_, err := w.Write(packed)
 		return err
 	})
+	if err == nil {
+		s.written.Add(int64(len(packed)))
+	}
+	return err
 }
 
 // readBlock fills buf, of BlockSize bytes, with a block of a snapshot and
@@ -120,6 +124,7 @@ func (s *Store) addRefs(uses []Digest) {
 	for _, d := range uses {
 		s.refs[d]++
 	}
+	s.uses += len(uses)
 }
 
 func (s *Store) refCount(d Digest) int {
@@ -139,6 +144,7 @@ func (s *Store) release(uses []Digest) error {
 		if d == (Digest{}) {
 			continue
 		}
+		s.uses--
 		if s.refs[d]--; s.refs[d] > 0 {
 			continue
 		}

@@ -37,6 +37,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/klauspost/compress/zstd"
@@ -65,6 +66,23 @@ type Store struct {
 
 	mu   sync.Mutex
 	refs map[Digest]int // uses of a block by snapshots, finished or being written
+	uses int            // sum of refs
+
+	written atomic.Int64 // see Counts
+}
+
+// Counts sum up a store. They are kept, so reading them costs nothing.
+type Counts struct {
+	Blocks  int   // stored
+	Uses    int   // of blocks by snapshots: what there would be if none were shared
+	Written int64 // bytes of blocks that were stored since Open, compressed
+}
+
+// Counts returns the store's counts at this moment.
+func (s *Store) Counts() Counts {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return Counts{Blocks: len(s.refs), Uses: s.uses, Written: s.written.Load()}
 }
 
 // Open opens the store in dir, which it creates, and the cache in cacheDir. It

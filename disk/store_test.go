@@ -106,16 +106,20 @@ func (m *machine) LoseCache(t *rapid.T) {
 
 // Check runs after every step.
 func (m *machine) Check(t *rapid.T) {
-	used := map[string]bool{}
+	used, uses := map[string]bool{}, 0
 	for _, d := range m.disks {
 		for i := range d.blocks {
 			if content := strings.Trim(string(d.blocks[i]), "\x00"); content != "" {
 				used[content] = true
+				uses++
 			}
 		}
 	}
 	if got := len(files(t, m.store.blockDir())); got != len(used) {
 		t.Fatalf("%d blocks are stored, %d are used", got, len(used))
+	}
+	if c := m.store.Counts(); c.Blocks != len(used) || c.Uses != uses {
+		t.Fatalf("Counts() = %+v, want %d blocks with %d uses", c, len(used), uses)
 	}
 	if left := files(t, m.store.tmpDir()); len(left) > 0 {
 		t.Fatalf("temporary files stay: %q", left)

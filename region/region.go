@@ -13,9 +13,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"sync"
 
 	"ingot.dev/ingot"
@@ -61,6 +63,13 @@ func (s *Set) Region(name string) (*Region, error) {
 	r := &Region{Name: name, Disks: disks, amis: s.amis}
 	s.opened[name] = r
 	return r, nil
+}
+
+// Opened are the regions that were used since the start, in no order.
+func (s *Set) Opened() []*Region {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Values(s.opened))
 }
 
 // Names lists the regions that exist, in alphabetical order.

@@ -22,6 +22,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"ingot.dev/ingot"
 	"ingot.dev/ingot/admin"
 	"ingot.dev/ingot/api"
@@ -88,6 +90,9 @@ type Server struct {
 	outbox  *outbox.Outbox
 	logs    *logs.Store
 
+	registry *prometheus.Registry
+	metrics  metrics
+
 	scheduler *schedule.Scheduler
 	lifecycle *lifecycle.Runner
 
@@ -132,6 +137,7 @@ func Open(ctx context.Context, c Config) (_ *Server, err error) {
 		return nil, err
 	}
 	s.db.Quotas = c.Quotas
+	s.registry = s.newMetrics()
 	err = s.db.Write(ctx, func(tx ingot.Tx) error { return ingot.PutAdministrator(ctx, tx, c.Account, c.Key) })
 	if err != nil {
 		return nil, fmt.Errorf("storing the administrator's key: %w", err)
@@ -242,6 +248,7 @@ func (s *Server) newAPI(ctx context.Context) (http.Handler, error) {
 		Logs:      s.logs,
 		Throttle:  s.Throttle,
 		AtOnce:    s.AtOnce,
+		Metrics:   s.registry,
 		Ready: func(ctx context.Context) error {
 			_, err := s.builder.DefaultBuildKind(ctx)
 			return err

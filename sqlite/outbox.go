@@ -144,6 +144,12 @@ func timeOf(ns int64) time.Time {
 	return time.Unix(0, ns).UTC()
 }
 
+// Backlog implements ingot.Outbox. The numbers are kept by triggers.
+func (db *DB) Backlog(ctx context.Context) (b ingot.Backlog, err error) {
+	err = db.scan(ctx, `SELECT waiting, dead FROM delivery_count`, nil, &b.Waiting, &b.Dead)
+	return b, classify("counting deliveries", err)
+}
+
 const messagesBefore = `SELECT ` + messageColumns + `, id, coalesce(open, -1) FROM message WHERE id < ? ORDER BY id DESC LIMIT ?`
 
 // Messages implements ingot.Outbox.

@@ -148,6 +148,7 @@ func deadDeliveries(t *testing.T, s ingot.Store) {
 	routed(t, s, []string{"x"}, message(t, "a", 1), message(t, "b", 1))
 	id := due(t, s, "x")[0].ID
 	settle(t, s, ingot.Outcome{ID: id, Problem: "refused", Time: noon.Add(time.Second)})
+	wantBacklog(t, s, ingot.Backlog{Waiting: 1, Dead: 1})
 	dead, err := s.Deliveries(ctx, true, 0, 10)
 	if err != nil || len(dead) != 1 || dead[0].Problem != "refused" || dead[0].Attempts != 1 || !dead[0].Died.Equal(noon.Add(time.Second)) || !dead[0].Due.IsZero() {
 		t.Fatalf("dead deliveries: %+v, %v", dead, err)
@@ -164,8 +165,16 @@ func deadDeliveries(t *testing.T, s ingot.Store) {
 	wantDue(t, s, "x", "b")
 	settle(t, s, ingot.Outcome{ID: due(t, s, "x")[0].ID, Delivered: true, Time: noon})
 	wantDue(t, s, "x", "a")
+	wantBacklog(t, s, ingot.Backlog{Waiting: 1})
 	if d := due(t, s, "x")[0]; d.Attempts != 0 {
 		t.Errorf("a revived delivery has %d attempts, want 0", d.Attempts)
+	}
+}
+
+func wantBacklog(t *testing.T, s ingot.Store, want ingot.Backlog) {
+	t.Helper()
+	if got, err := s.Backlog(t.Context()); err != nil || got != want {
+		t.Errorf("Backlog() = %+v, %v, want %+v", got, err, want)
 	}
 }
 
@@ -241,4 +250,5 @@ func dropMessages(t *testing.T, s ingot.Store) {
 			t.Errorf("after dropping what was delivered %s and dead %s past noon: %q, want %q", step.delivered, step.died, got, step.want)
 		}
 	}
+	wantBacklog(t, s, ingot.Backlog{Waiting: 1})
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -56,6 +57,8 @@ type settings struct {
 	Plaintext bool `yaml:"plaintext" json:"plaintext"`
 	// Endpoint is the URL that clients use; empty: made of certificate and address.
 	Endpoint string `yaml:"endpoint" json:"endpoint"`
+	// Metrics is the address at which /metrics is served to other machines; empty: to none.
+	Metrics string `yaml:"metrics" json:"metrics"`
 	// Quotas are what each account may have.
 	Quotas ingot.Quotas `yaml:"quotas" json:"quotas"`
 	// Builds bounds what builds use at a time.
@@ -119,6 +122,7 @@ func (s *settings) variables() map[string]*string {
 		"INGOT_BUILD_KIND": &s.BuildKind,
 		"INGOT_TEST_KIND":  &s.TestKind,
 		"INGOT_RUNTIME":    &s.Runtime,
+		"INGOT_METRICS":    &s.Metrics,
 	}
 }
 
@@ -212,6 +216,11 @@ func (s *settings) check() error {
 	}
 	if err := checkEndpoint(s.Endpoint); err != nil {
 		return err
+	}
+	if s.Metrics != "" {
+		if _, _, err := net.SplitHostPort(s.Metrics); err != nil {
+			return fmt.Errorf("setting metrics %q: must be an address and a port such as 10.0.0.5:9480", s.Metrics)
+		}
 	}
 	if err := s.Quotas.Check(); err != nil {
 		return fmt.Errorf("setting quotas.%w", err)

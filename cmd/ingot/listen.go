@@ -72,6 +72,30 @@ func serveAPI(s settings, h http.Handler, log *slog.Logger) (endpoint string, st
 	return endpointOf(address, c.TLS), stop, nil
 }
 
+// metricsConnections bounds those of whoever collects metrics.
+const metricsConnections = 32
+
+// serveMetrics serves /metrics to other machines until stop is called, if the
+// settings have an address for it.
+func serveMetrics(s settings, h http.Handler, log *slog.Logger) (stop func(), err error) {
+	if s.Metrics == "" {
+		return func() {}, nil
+	}
+	l, err := net.Listen("tcp", s.Metrics)
+	if err != nil {
+		return nil, fmt.Errorf("listening for whoever collects metrics: setting metrics %q: %w", s.Metrics, err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", h)
+	log.Info("metrics", "address", l.Addr())
+	running := transport.Serve(l, transport.Config{Handler: mux, Log: log, Connections: metricsConnections})
+	return func() {
+		if err := running.Close(); err != nil {
+			log.Error("closing", "address", l.Addr(), "error", err)
+		}
+	}, nil
+}
+
 // endpointOf is the URL of an address. With a certificate it has a name that
 // the certificate is for.
 func endpointOf(address *net.TCPAddr, certificate *transport.Certificate) string {

@@ -94,7 +94,7 @@ func (a *app) withServer(ctx context.Context, f func(context.Context, *connectio
 		return err
 	}
 	defer held.Close()
-	s.Listen, s.Endpoint, s.TLS = "127.0.0.1:0", "", tlsSettings{}
+	s.Listen, s.Endpoint, s.TLS, s.Metrics = "127.0.0.1:0", "", tlsSettings{}, ""
 	log := slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: a.embeddedLevel()}))
 	return serving(ctx, s, log, func(ctx context.Context, c *connection, _ string) error {
 		c.embedded = true
@@ -187,6 +187,12 @@ func serving(ctx context.Context, s settings, log *slog.Logger, f func(ctx conte
 	}
 	stopAdmin := serveAdmin(adm, srv.Admin(), log)
 	defer stopAdmin()
+
+	stopMetrics, err := serveMetrics(s, srv.Metrics(), log)
+	if err != nil {
+		return err
+	}
+	defer stopMetrics()
 
 	if err := d.writeEndpoint(url, s.TLS.CA); err != nil {
 		return err
