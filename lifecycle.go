@@ -167,7 +167,6 @@ type includedResources model.LifecyclePolicyDetailActionIncludeResources
 func (r includedResources) amis() bool       { return isTrue(r.Amis) }
 func (r includedResources) snapshots() bool  { return isTrue(r.Snapshots) }
 func (r includedResources) containers() bool { return isTrue(r.Containers) }
-func (r includedResources) any() bool        { return r.amis() || r.snapshots() || r.containers() }
 
 func isTrue(b *bool) bool { return b != nil && *b }
 

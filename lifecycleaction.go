@@ -43,21 +43,34 @@ func CloseLifecycleImage(ctx context.Context, tx Tx, execution string, row Lifec
 	if err != nil {
 		return err
 	}
-	row.State, row.EndTime = JudgeOutputs(row.Action.Name, outputs), new(model.EpochOf(now))
-	if row.State.Status == model.LifecycleExecutionResourceStatusInProgress {
-		row.State, err = e.moveImage(ctx, tx, arn, row.Action.Name, outputs, now)
+	state := JudgeOutputs(row.Action.Name, outputs)
+	if state.Status == model.LifecycleExecutionResourceStatusInProgress {
+		state, err = e.moveImage(ctx, tx, arn, row.Action.Name, outputs, now)
 	} else {
 		err = e.noteOutputs(ctx, tx, arn, row.Action.Name, outputs, now)
 	}
 	if err != nil {
 		return err
 	}
-	if row.State.Status == model.LifecycleExecutionResourceStatusFailed && !e.Failed {
-		e.Failed = true
-		if err := tx.PutLifecycleExecution(ctx, e); err != nil {
-			return err
-		}
+	if state.Status == model.LifecycleExecutionResourceStatusFailed {
+		return FailLifecycleImage(ctx, tx, execution, row, state.Reason, now)
 	}
+	row.End(state.Status, state.Reason, now)
+	return tx.PutLifecycleResource(ctx, execution, row)
+}
+
+// FailLifecycleImage says in the row of an image, and in its execution, that
+// the action could not be carried out.
+func FailLifecycleImage(ctx context.Context, tx Tx, execution string, row LifecycleResource, reason string, now time.Time) error {
+	e, err := tx.LifecycleExecution(ctx, execution)
+	if err != nil {
+		return err
+	}
+	e.Failed = true
+	if err := tx.PutLifecycleExecution(ctx, e); err != nil {
+		return err
+	}
+	row.End(model.LifecycleExecutionResourceStatusFailed, reason, now)
 	return tx.PutLifecycleResource(ctx, execution, row)
 }
 

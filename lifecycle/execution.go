@@ -41,7 +41,13 @@ func (r *Runner) execute(ctx context.Context, due ingot.LifecycleDue) error {
 				return ingot.PauseLifecycle(ctx, tx, id, "The policy is DISABLED. The execution goes on with the next run.")
 			})
 		}
-		if err := r.actOnImage(ctx, e, row); err != nil {
+		err = r.actOnImage(ctx, e, row)
+		if err != nil && !isTransient(ctx, err) { // of this image: the others must not wait for it
+			r.Log.Error("a lifecycle action on an image failed", "execution", id, "image", row.ResourceId, "error", err)
+			reason := err.Error()
+			err = r.Store.Write(ctx, func(tx ingot.Tx) error { return ingot.FailLifecycleImage(ctx, tx, id, row, reason, r.Now()) })
+		}
+		if err != nil {
 			return err
 		}
 	}

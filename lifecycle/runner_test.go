@@ -3,6 +3,7 @@ package lifecycle
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -477,18 +478,43 @@ func TestPolicyOfAnOldFile(t *testing.T) {
 	l.wantImages("after the run")
 }
 
+// A broken record must not keep the others waiting.
+func TestBrokenImage(t *testing.T) {
+	l := newLab(t)
+	l.image("1.0.0/1", 40, available)
+	l.image("1.0.0/2", 40, available)
+	p := l.policy("tidy", "1.x.x", rule(deletes, older(30)))
+	writes := 0
+	l.start(&hooked{Store: l.DB, before: func() error {
+		if writes++; writes == 1 { // about to store the execution
+			l.write(func(ctx context.Context, tx ingot.Tx) error {
+				_, err := tx.Update(ctx, l.arn("image/demo/1.0.0/1"), nil, func(r *ingot.Record) error {
+					r.Document = []byte(`{"name": 7}`)
+					return nil
+				})
+				return err
+			})
+		}
+		return nil
+	}})
+	l.runner.Log = slog.New(slog.DiscardHandler)
+	l.nextRun()
+	e := l.last(p)
+	l.wantStatus(e, model.LifecycleExecutionStatusFailed)
+	l.wantRows(e.LifecycleExecutionId, ingot.ARN{}, "DELETE 1.0.0/1 FAILED", "DELETE 1.0.0/2 SUCCESS")
+}
+
 // An entry that cannot be read must not keep the others waiting.
 func TestBrokenDue(t *testing.T) {
 	l := newLab(t)
 	l.image("1.0.0/1", 40, available)
 	l.policy("tidy", "1.x.x", rule(deletes, older(30)))
-	quiet := *l.runner
+	l.runner.Log = slog.New(slog.DiscardHandler)
 	for _, subject := range []string{"nonsense", "lce-none", prefix + "lifecycle-policy/none"} {
 		l.write(func(ctx context.Context, tx ingot.Tx) error {
 			return tx.PutLifecycleDue(ctx, ingot.LifecycleDue{Subject: subject, At: l.now})
 		})
 	}
-	l.runner = &quiet
 	l.nextRun()
 	l.wantImages("after the run")
 	if dues, err := l.LifecycleDues(t.Context(), 5); err != nil || len(dues) != 1 {

@@ -51,7 +51,7 @@ func TestPagesReadRanges(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := ingot.Record{
-		ARN: a, Name: "Demo", Status: "AVAILABLE", Created: time.Unix(1, 0), Document: []byte(`{}`),
+		ARN: a, Name: "Demo", Tags: map[string]string{"a": "b", "c": "d"}, Status: "AVAILABLE", Created: time.Unix(1, 0), Document: []byte(`{}`),
 		Shares:     map[ingot.Share][]string{ingot.ShareList: {testScope.Account}}, // with itself, which the store does not mind
 		Attributes: map[string][]string{"platform": {"Linux"}, "osVersion": {"Debian 12", "Debian 13"}, ingot.FilterSource: {"p"}},
 	}
@@ -68,6 +68,7 @@ func TestPagesReadRanges(t *testing.T) {
 		"several":       {Filters: []ingot.Filter{filter("platform", "Linux"), filter("name", "Demo"), filter("version", "1.0")}},
 		"several of or": {Filters: []ingot.Filter{filter("osVersion", "Debian 12", "Debian 13"), filter("status", "AVAILABLE")}},
 		"shared":        {Shared: ingot.ShareList, Filters: []ingot.Filter{filter("platform", "Linux")}},
+		"by tags":       {Filters: []ingot.Filter{filter(ingot.FilterTag, ingot.TagTerm("a", "b"), ingot.TagTerm("c", "d"))}},
 		"newest":        {Newest: true, Filters: []ingot.Filter{filter(ingot.FilterSource, "p")}},
 	} {
 		q.Scope, q.Kind = testScope, ingot.KindImage
