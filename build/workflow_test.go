@@ -535,6 +535,38 @@ func TestDistributionWorkflow(t *testing.T) {
 	l.wantClean(d, 1)
 }
 
+// TestRegisterImage: an AMI of a snapshot that the build may use, and no other.
+func TestRegisterImage(t *testing.T) {
+	const document = `steps:
+  - name: Register
+    action: RegisterImage
+    inputs:
+      description: from a snapshot
+      rootDeviceName: /dev/xvda
+      blockDeviceMapping: [{DeviceName: /dev/sdb, Ebs: {SnapshotId: snap-0fedcba9876543210}}, {DeviceName: /dev/xvda, Ebs: {SnapshotId: %s}}]
+`
+	l, d := fakeLab(t)
+	parent, err := l.db.FindAMI(t.Context(), l.arn("image/web/1.0.0/1").Scope(), "ami-0123456789abcdef0")
+	l.check(err)
+	w := l.workflowOf(model.WorkflowTypeBuild, "registering", fmt.Sprintf(document, parent.Snapshot))
+	arn := l.image("web", with(runs(w)))
+	image := l.build(arn)
+	l.wantStatus(image, model.ImageStatusAvailable)
+	ami, err := l.db.FindAMI(t.Context(), arn.Scope(), image.OutputResources.Amis[0].Image)
+	l.check(err)
+	if ami.ID == parent.ID || ami.Snapshot != parent.Snapshot || ami.Description != "from a snapshot" || ami.ImageARN != arn.String() {
+		t.Errorf("the AMI is %+v, want another one of the parent's snapshot", ami)
+	}
+	w = l.workflowOf(model.WorkflowTypeBuild, "stealing", fmt.Sprintf(document, "snap-0123456789abcdef0"))
+	arn = l.image("theft", with(runs(w)))
+	image = l.build(arn)
+	l.wantStatus(image, model.ImageStatusFailed)
+	if want := "snapshot snap-0123456789abcdef0 does not belong to this image's build"; !strings.Contains(image.State.Reason, want) {
+		t.Errorf("the reason is %q, want %q in it", image.State.Reason, want)
+	}
+	l.wantClean(d, 0)
+}
+
 // TestG9OnlyTests (api.md §12): the image is its parent's AMI, which stays
 // whatever becomes of the image.
 func TestG9OnlyTests(t *testing.T) {
