@@ -207,12 +207,20 @@ func (p *process) await(image string) *model.Image {
 // deleteAMI removes the one AMI of an image.
 func (p *process) deleteAMI(image string) {
 	p.t.Helper()
+	p.deleteAMIs(image, 1)
+}
+
+// deleteAMIs removes the AMIs of an image, of which there must be n.
+func (p *process) deleteAMIs(image string, n int) {
+	p.t.Helper()
 	ids := p.amisOf(image)
-	if len(ids) != 1 {
-		p.t.Fatalf("%s has the AMIs %v, want one", image, ids)
+	if len(ids) != n {
+		p.t.Fatalf("%s has the AMIs %v, want %d", image, ids, n)
 	}
-	if _, err := admin.Call[admin.ImageName, admin.None](p.t.Context(), p.Admin, "image/remove", admin.ImageName{Image: ids[0]}, nil); err != nil {
-		p.t.Fatal(err)
+	for _, id := range ids {
+		if _, err := admin.Call[admin.ImageName, admin.None](p.t.Context(), p.Admin, "image/remove", admin.ImageName{Image: id}, nil); err != nil {
+			p.t.Fatal(err)
+		}
 	}
 }
 

@@ -1,7 +1,11 @@
 package main
 
 import (
+	"io"
+	"maps"
 	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,6 +16,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"ingot.dev/ingot/admin"
 	"ingot.dev/ingot/compute/computetest"
 	"ingot.dev/ingot/internal/testenv"
 	"ingot.dev/ingot/model"
@@ -25,11 +30,19 @@ const soakKills = 4
 // each kill, and takes longer than there is between two.
 const killsPerBuild = 8
 
-// Workflows with every kind of step that this server runs on Linux.
+// Workflows with every kind of step that this server runs on Linux. The first
+// registers the snapshot of its parent, too.
 const (
 	soakBuild = `
 schemaVersion: 1.0
+parameters:
+  - {name: parent, type: string}
 steps:
+  - name: Register
+    action: RegisterImage
+    inputs:
+      rootDeviceName: /dev/xvda
+      blockDeviceMapping: [{DeviceName: /dev/xvda, Ebs: {SnapshotId.$: $.parameters.parent}}]
   - {name: Launch, action: LaunchInstance, inputs: {waitFor: ssmAgent}}
   - {name: Online, action: WaitForSSMAgent, inputs: {instanceId.$: $.stepOutputs.Launch.instanceId}}
   - name: Command
@@ -48,6 +61,7 @@ steps:
 schemaVersion: 1.0
 steps:
   - {name: Launch, action: LaunchInstance, inputs: {waitFor: ssmAgent}}
+  - {name: Ask, action: ExecuteStateMachine, inputs: {stateMachineArn: "arn:aws:states:us-east-1:000000000000:stateMachine:ask", input: '{"question":"?"}'}}
   - {name: Scan, action: CollectImageScanFindings, onFailure: Continue, inputs: {instanceId.$: $.stepOutputs.Launch.instanceId}}
   - {name: Apply, action: ExecuteComponents, inputs: {instanceId.$: $.stepOutputs.Launch.instanceId}}
   - {name: Terminate, action: TerminateInstance, inputs: {instanceId.$: $.stepOutputs.Launch.instanceId}}
@@ -83,8 +97,9 @@ phases:
 )
 
 // TestSoak kills the server at random moments of builds with all kinds of
-// steps. Each build ends as if nothing had happened, whatever the moments; when
-// its images are removed, nothing is left of them. The seed is in the output.
+// steps. Each build ends as if nothing had happened, whatever the moments, and
+// its image has the files of one that nobody disturbed; when the images are
+// removed, nothing is left of them. The seed is in the output.
 func TestSoak(t *testing.T) {
 	testenv.For(t, testenv.Container, testenv.QEMU, testenv.Base)
 	kills := soakKills
@@ -96,23 +111,29 @@ func TestSoak(t *testing.T) {
 	}
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("%d kills, seed %d", kills, seed)
-	s := &soak{process: newProcess(t), random: rand.New(rand.NewPCG(seed, 0)), kills: kills}
+	s := &soak{process: newProcess(t), random: rand.New(rand.NewPCG(seed, 0))}
+	s.answerStateMachines()
 	s.start()
 	s.importBase()
 	s.stop()
 	before := s.stored()
 	s.start()
 	job := s.job()
-	var images []string
-	for s.kills > 0 {
-		images = append(images, s.disturb(job))
+	images := []string{s.disturb(job)} // without a kill yet
+	undisturbed := s.filesOf(images[0])
+	for s.kills = kills; s.kills > 0; {
+		image := s.disturb(job)
+		if diff := cmp.Diff(undisturbed, s.filesOf(image)); diff != "" {
+			t.Errorf("files of %s (-of an undisturbed build +its own):\n%s", image, diff)
+		}
+		images = append(images, image)
 	}
 	if last, err := lastImage(t.Context(), s.API, images[0]); err != nil || last != images[len(images)-1] {
 		t.Errorf("the last image is %s, %v; want %s", last, err, images[len(images)-1])
 	}
 	for _, image := range images {
 		s.checkRecords(image)
-		s.deleteAMI(image)
+		s.deleteAMIs(image, 2)
 	}
 	s.stop()
 	if diff := cmp.Diff(before, s.stored()); diff != "" {
@@ -121,7 +142,7 @@ func TestSoak(t *testing.T) {
 	if left := s.leftovers(); len(left) > 0 {
 		t.Errorf("left behind:\n%s", strings.Join(left, "\n"))
 	}
-	t.Logf("%d builds", len(images))
+	t.Logf("%d builds of %d files", len(images), len(undisturbed))
 }
 
 // soak is a server that is killed again and again.
@@ -129,6 +150,32 @@ type soak struct {
 	*process
 	random *rand.Rand
 	kills  int // that are left
+}
+
+// answerStateMachines stands in for the state machines of workflows.
+func (s *soak) answerStateMachines() {
+	s.t.Helper()
+	answer := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, `{"answer":"yes"}`) }))
+	s.t.Cleanup(answer.Close)
+	file := filepath.Join(s.t.TempDir(), "settings.yaml")
+	if err := os.WriteFile(file, []byte("stateMachine: "+answer.URL+"\n"), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+	s.flags = []string{"--config", file}
+}
+
+// filesOf are the files of the AMI that an image's build made of its instance,
+// but for what differs between any two: the journal of the machine, in a folder
+// with the machine's id, and the times of logins and starts.
+func (s *soak) filesOf(image string) map[string]string {
+	s.t.Helper()
+	var got model.GetImageResponse
+	s.call("GetImage", model.GetImageRequest{ImageBuildVersionArn: image}, &got)
+	tree := s.treeOf(got.Image.OutputResources.Amis[0].Image)
+	maps.DeleteFunc(tree, func(path, _ string) bool {
+		return strings.HasPrefix(path, "/var/log/journal/") || path == "/var/log/wtmp"
+	})
+	return tree
 }
 
 // job is an image with workflows of its own in every stage.
@@ -148,9 +195,26 @@ func (s *soak) job() model.CreateImageRequest {
 	} {
 		var out model.CreateWorkflowResponse
 		s.call("CreateWorkflow", model.CreateWorkflowRequest{Name: w.name, SemanticVersion: "1.0.0", Type: w.kind, Data: w.document}, &out)
-		job.Workflows = append(job.Workflows, model.WorkflowConfiguration{WorkflowArn: out.WorkflowBuildVersionArn, ParallelGroup: w.group})
+		c := model.WorkflowConfiguration{WorkflowArn: out.WorkflowBuildVersionArn, ParallelGroup: w.group}
+		if w.kind == model.WorkflowTypeBuild {
+			c.Parameters = []model.WorkflowParameter{{Name: "parent", Value: []string{s.snapshotOfBase()}}}
+		}
+		job.Workflows = append(job.Workflows, c)
 	}
 	return job
+}
+
+func (s *soak) snapshotOfBase() string {
+	s.t.Helper()
+	all, err := admin.Call[admin.None, []admin.Image](s.t.Context(), s.Admin, "image/list", admin.None{}, nil)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	i := slices.IndexFunc(all, func(i admin.Image) bool { return i.Owner == "aws" })
+	if i < 0 {
+		s.t.Fatalf("no base among %+v", all)
+	}
+	return all[i].Snapshot
 }
 
 // disturb builds an image and kills the server meanwhile.
