@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -519,6 +520,56 @@ func TestBrokenDue(t *testing.T) {
 	l.wantImages("after the run")
 	if dues, err := l.LifecycleDues(t.Context(), 5); err != nil || len(dues) != 1 {
 		t.Errorf("what is due = %v, %v, want the policy alone", dues, err)
+	}
+}
+
+func TestOldestFirst(t *testing.T) {
+	made := func(n, day int) ingot.LifecycleDecision {
+		return ingot.LifecycleDecision{LifecycleImage: ingot.LifecycleImage{ARN: ingot.ARN{Build: n}, Created: time.Date(2026, 1, day, 0, 0, 0, 0, time.UTC)}}
+	}
+	all := []ingot.LifecycleDecision{made(1, 3), made(2, 1), made(3, 2), made(4, 1)}
+	for n, want := range map[int][]int{4: {1, 2, 3, 4}, 3: {2, 4, 3}, 0: nil} {
+		var got []int
+		for _, d := range oldest(slices.Clone(all), n) {
+			got = append(got, d.ARN.Build)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("the oldest %d (-want +got):\n%s", n, diff)
+		}
+	}
+}
+
+func TestLaunchedLately(t *testing.T) {
+	l := newLab(t)
+	image := l.image("1.0.0/1", 40, available)
+	a := l.ami(image, north)
+	launch := func() time.Time {
+		before, err := l.FindAMI(t.Context(), a.Scope, a.ID)
+		l.check(err)
+		l.check(ingot.NoteLaunch(t.Context(), l.DB, before, l.now))
+		after, err := l.FindAMI(t.Context(), a.Scope, a.ID)
+		l.check(err)
+		return after.Launched
+	}
+	first := l.now
+	for _, c := range []struct {
+		after time.Duration
+		want  time.Time
+	}{{0, first}, {time.Minute, first}, {2 * time.Hour, first.Add(2*time.Hour + time.Minute)}} {
+		l.now = l.now.Add(c.after)
+		if got := launch(); !got.Equal(c.want) {
+			t.Errorf("launched %s later: %s, want %s", c.after, got, c.want)
+		}
+	}
+	lately := model.LifecyclePolicyDetailExclusionRulesAmisLastLaunched{Value: 2, Unit: model.LifecyclePolicyTimeUnitDays}
+	p := l.policy("tidy", "1.x.x", rule(deletes, older(30), including(true), excluding(model.LifecyclePolicyDetailExclusionRulesAmis{LastLaunched: &lately})))
+	l.nextRun()
+	l.wantRows(l.last(p).LifecycleExecutionId, image, "DELETE "+a.ID+" us-east-1 SKIPPED")
+	l.now = l.now.AddDate(0, 0, 1)
+	l.nextRun()
+	l.wantImages("three days after the launch")
+	if err := ingot.NoteLaunch(t.Context(), l.DB, a, l.now); err != nil {
+		t.Errorf("NoteLaunch of what is gone: %v", err)
 	}
 }
 
