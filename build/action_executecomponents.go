@@ -40,7 +40,11 @@ func (w *work) executeComponents(ctx context.Context) (map[string]any, error) {
 	}
 	w.fetchLogs(ctx, inst)
 	if result.Status == "failed" {
-		return nil, w.failedComponent(result)
+		err = w.failedComponent(result)
+	}
+	w.observePhase(w.phases.first, w.phases.last, err)
+	if err != nil {
+		return nil, err
 	}
 	summary, err := encode(result)
 	return map[string]any{

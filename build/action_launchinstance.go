@@ -28,12 +28,17 @@ func (w *work) launchInstance(ctx context.Context) (map[string]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	inst, m, err := w.start(ctx, source, machines)
+	var inst compute.Instance
+	var m machine
+	err = w.timed(PartLaunch, "launch instance", func() (err error) {
+		inst, m, err = w.start(ctx, source, machines)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
 	w.log.note("Launched instance %s as %s", inst.ID(), m)
-	if err := w.prepare(ctx, inst); err != nil {
+	if err := w.timed(PartBoot, "boot", func() error { return w.prepare(ctx, inst) }); err != nil {
 		return nil, err
 	}
 	return map[string]any{"instanceId": inst.ID(), "instanceType": m.Type}, nil

@@ -79,7 +79,12 @@ func (e *componentError) context() *model.ComponentFailure {
 // runComponents starts or goes on with a run until its last result, over
 // reboots and lost connections. Where the log ends, its events go on.
 func (w *work) runComponents(ctx context.Context, inst compute.Instance, run guest.Run) (toe.Result, error) {
-	from, err := w.log.lastSeq(run.ID)
+	var from int64
+	w.phases = phaseClock{}
+	err := w.log.linesOf(run.ID, func(l Line) {
+		from = max(from, l.Seq)
+		w.phases.tick(l)
+	})
 	if err != nil {
 		return toe.Result{}, err
 	}
@@ -167,10 +172,12 @@ func (w *work) attach(ctx context.Context, c *guest.Client, run guest.Run, from 
 		if e.Toe.Step != "" {
 			*at = *e.Toe
 		}
-		return w.log.write(Line{
+		line := Line{
 			Time: e.Toe.Time, Level: e.Toe.Level, Component: w.componentName(e.Toe.Document), Phase: e.Toe.Phase, DocumentStep: e.Toe.Step,
 			Stream: e.Toe.Stream, Text: e.Toe.Message, Run: run.ID, Seq: e.Seq,
-		})
+		}
+		w.observePhase(w.phases.tick(line), line.Time, nil)
+		return w.log.write(line)
 	})
 }
 

@@ -95,7 +95,9 @@ func (b *Builder) distribute(ctx context.Context, t task) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	begun := b.Now()
 	err = w.carryOut(ctx)
+	w.observeDistribution(begun, err)
 	if err == nil {
 		_, err = b.complete(ctx, t)
 	}

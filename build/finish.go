@@ -82,7 +82,7 @@ func (b *Builder) tryFinish(ctx context.Context, c conclusion) error {
 		log.write(Line{Time: b.Now(), Level: "Info", Text: summary(c, status), End: string(status)}),
 		log.Close())
 	if err == nil {
-		b.observeEnd(c, status)
+		b.observeEnd(ctx, arn, c, status)
 	}
 	return err
 }

@@ -23,12 +23,15 @@ import (
 )
 
 // fakeLab is a lab whose instances are fakes.
-func fakeLab(t *testing.T) (*lab, *fakeDriver) {
+func fakeLab(t *testing.T, change ...func(*Config)) (*lab, *fakeDriver) {
 	t.Helper()
 	needQEMUImg(t)
 	d := newFakeDriver(t)
 	l := newLab(t, map[string]compute.Driver{compute.KindContainer: d}, smallDisk(t), func(c *Config) {
 		c.Instances, c.Boot = d.dir, bootable{}
+		for _, f := range change {
+			f(c)
+		}
 	})
 	return l, d
 }

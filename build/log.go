@@ -209,13 +209,19 @@ func (l *logWriter) Close() error {
 
 // lastSeq is the number of the last event of a run that the log has.
 func (l *logWriter) lastSeq(run string) (last int64, err error) {
+	err = l.linesOf(run, func(line Line) { last = max(last, line.Seq) })
+	return last, err
+}
+
+// linesOf reads the lines of a run.
+func (l *logWriter) linesOf(run string, each func(Line)) error {
 	key := []byte(`"run":"` + run + `"`)
-	_, err = logs.Follow{}.Read(context.Background(), l.file.Name(), func(e logs.Entry) error {
+	_, err := logs.Follow{}.Read(context.Background(), l.file.Name(), func(e logs.Entry) error {
 		var line Line
 		if bytes.Contains(e.Line, key) && json.Unmarshal(e.Line, &line) == nil && line.Run == run {
-			last = max(last, line.Seq)
+			each(line)
 		}
 		return nil
 	})
-	return last, err
+	return err
 }

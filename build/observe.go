@@ -15,9 +15,15 @@ import (
 type PartKind string
 
 const (
-	PartBuild PartKind = "build" // a whole run, from its request to its end
-	PartQueue PartKind = "queue" // the wait for a slot
-	PartStep  PartKind = "step"  // an attempt at a step
+	PartBuild    PartKind = "build"    // a whole run, from its request to its end
+	PartQueue    PartKind = "queue"    // the wait for a slot
+	PartStage    PartKind = "stage"    // from the first to the last of its workflows
+	PartWorkflow PartKind = "workflow" // with all attempts at it
+	PartStep     PartKind = "step"     // an attempt at a step
+	PartLaunch   PartKind = "launch"   // of an instance, until its shim holds it
+	PartBoot     PartKind = "boot"     // from there until its guest is ready
+	PartPhase    PartKind = "phase"    // of a component
+	PartSnapshot PartKind = "snapshot" // of an instance's disk, the power-off included
 )
 
 // Part is a part of a build that has ended: what metrics and traces are made
@@ -55,13 +61,147 @@ func (b *Builder) observeQueue(req request, asked time.Time) {
 	b.observe(Part{Run: req.id(), ID: "queue", Parent: partBuild, Kind: PartQueue, Name: "wait for a slot", Start: asked, End: b.Now()})
 }
 
-// observeEnd tells of a run that is over.
-func (b *Builder) observeEnd(c conclusion, status model.ImageStatus) {
+// observeEnd tells of a run that is over, and of what only its end shows: the
+// records know when workflows and stages began, whichever server it was.
+func (b *Builder) observeEnd(ctx context.Context, arn ingot.ARN, c conclusion, status model.ImageStatus) {
+	if b.Observe == nil {
+		return
+	}
 	req := request{Image: c.Image, Run: max(1, c.Run)} // journals of earlier versions have none
+	if err := b.observeWorkflows(ctx, arn, req, c.Asked); err != nil {
+		b.Log.Warn("the workflows of a build are missing in its trace", "image", c.Image, "error", err)
+	}
 	b.observe(Part{
 		Run: req.id(), ID: partBuild, Kind: PartBuild, Name: "build " + mustID(c.Image), Status: string(status), Reason: c.Failure.Reason,
 		Start: c.Asked, End: b.Now(),
 	})
+}
+
+// observeWorkflows tells of the workflows of a run and of its stages.
+func (b *Builder) observeWorkflows(ctx context.Context, arn ingot.ARN, req request, asked time.Time) error {
+	list, err := executions(ctx, b.Records, arn)
+	if err != nil {
+		return err
+	}
+	stages := map[model.ImageStatus]Part{}
+	for _, e := range list {
+		p := workflowPart(req, e)
+		if p.Start.Before(asked.Truncate(time.Millisecond)) || asked.IsZero() {
+			continue // of a run before
+		}
+		b.observe(p)
+		stage := stageOf[e.Type]
+		s, known := stages[stage]
+		if !known {
+			s = stagePart(req, stage, p.Start)
+		}
+		if p.Start.Before(s.Start) {
+			s.Start = p.Start
+		}
+		if p.End.After(s.End) {
+			s.End = p.End
+		}
+		stages[stage] = s
+	}
+	for s := range maps.Values(stages) {
+		b.observe(s)
+	}
+	return nil
+}
+
+func stageID(stage model.ImageStatus) string { return "stage " + string(stage) }
+
+func stagePart(req request, stage model.ImageStatus, begun time.Time) Part {
+	return Part{Run: req.id(), ID: stageID(stage), Parent: partBuild, Kind: PartStage, Name: string(stage), Start: begun}
+}
+
+// observeDistribution tells of a distribution without a workflow.
+func (w *work) observeDistribution(begun time.Time, err error) {
+	p := stagePart(request{Image: w.Plan.Image, Run: max(1, w.Run)}, model.ImageStatusDistributing, begun)
+	p.End = w.Now()
+	if err != nil {
+		p.Reason = err.Error()
+	}
+	w.observe(p)
+}
+
+func workflowPart(req request, e ingot.WorkflowExecution) Part {
+	p := Part{
+		Run: req.id(), ID: e.WorkflowExecutionId, Parent: stageID(stageOf[e.Type]), Kind: PartWorkflow,
+		Name: workflowName(e.WorkflowBuildVersionArn), Status: string(e.Status), Start: parseTime(e.StartTime), End: parseTime(e.EndTime),
+	}
+	if e.Status != model.WorkflowExecutionStatusCompleted {
+		p.Reason = string(e.Status)
+		if e.Message != "" {
+			p.Reason = e.Message
+		}
+	}
+	return p
+}
+
+// workflowName is the name in the ARN of a workflow.
+func workflowName(text string) string {
+	arn, err := ingot.ParseARN(text)
+	if err != nil {
+		return text
+	}
+	return arn.Name
+}
+
+// parseTime is the inverse of timestamp.
+func parseTime(text string) time.Time {
+	t, err := time.Parse(time.RFC3339Nano, text)
+	if err != nil {
+		return time.Time{}
+	}
+	return t
+}
+
+// timed does a part of a step that takes a while, and tells of it. One that a
+// restart cuts off is told of when it has been done again.
+func (w *work) timed(kind PartKind, name string, do func() error) error {
+	begun := w.Now()
+	err := do()
+	w.observePart(kind, name, begun, w.Now(), err)
+	return err
+}
+
+// observePart tells of a part of the step in progress.
+func (w *work) observePart(kind PartKind, name string, begun, end time.Time, err error) {
+	p := Part{
+		Run: w.runID(), ID: fmt.Sprintf("%s %s %d", w.part(), kind, begun.UnixNano()), Parent: w.part(), Kind: kind, Name: name,
+		Start: begun, End: end,
+	}
+	if err != nil {
+		p.Reason = err.Error()
+	}
+	w.observe(p)
+}
+
+// phaseClock finds the phases of components in the lines of a run.
+type phaseClock struct {
+	first Line      // of the phase in progress; Component is empty: there is none
+	last  time.Time // of its lines
+}
+
+// tick takes the next line. It returns the first line of a phase that this one
+// ends; its Component is empty when it ends none.
+func (c *phaseClock) tick(l Line) (over Line) {
+	if l.Component == "" || l.Phase == "" {
+		return Line{}
+	}
+	if l.Component != c.first.Component || l.Phase != c.first.Phase {
+		over, c.first = c.first, l
+	}
+	c.last = l.Time
+	return over
+}
+
+// observePhase tells of a phase, by its first line.
+func (w *work) observePhase(first Line, end time.Time, err error) {
+	if first.Component != "" {
+		w.observePart(PartPhase, first.Component+" "+first.Phase, first.Time, end, err)
+	}
 }
 
 // observeStep tells of an attempt at a step, which the record knows since begun.

@@ -167,8 +167,7 @@ func (w *work) begunAt(s ingot.StepExecution) time.Time {
 	if w.Step.Attempt > 1 && !w.begun.IsZero() {
 		return w.begun
 	}
-	begun, _ := time.Parse(time.RFC3339Nano, s.StartTime) // written by timestamp
-	return begun
+	return parseTime(s.StartTime)
 }
 
 // count brings the workflow's counters up to date with its steps.

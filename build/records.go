@@ -12,6 +12,7 @@ type Records interface {
 	Resolve(ctx context.Context, arn ingot.ARN, statuses ...string) (ingot.Record, error)
 	List(ctx context.Context, q ingot.Query) (ingot.Page, error)
 	Write(ctx context.Context, f func(ingot.Tx) error) error
+	ingot.ExecutionReader
 	ingot.AMIStore
 	ingot.ParameterStore
 }

@@ -61,6 +61,7 @@ type work struct {
 	image    ingot.ARN
 	log      *logWriter
 	begun    time.Time // the attempt, by this server
+	phases   phaseClock
 }
 
 // skipped is returned by an action that has nothing to do.

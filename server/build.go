@@ -79,7 +79,7 @@ func (s *Server) openBuilder(ctx context.Context) error {
 
 		StateMachine: s.stateMachine(),
 		HasFunction:  s.Notifications.HasFunction,
-		Observe:      s.metrics.observe,
+		Observe:      s.observe,
 	})
 	return nil
 }

@@ -3,7 +3,7 @@ package server
 import (
 	"context"
 	"net/http"
-	"runtime/debug"
+	"runtime"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -40,18 +40,16 @@ func (s *Server) newMetrics() *prometheus.Registry {
 		}, []string{"action", "status"}),
 	}
 	r := prometheus.NewRegistry()
-	r.MustRegister(s.metrics.builds, s.metrics.queue, s.metrics.steps, gauges{s}, version(),
+	r.MustRegister(s.metrics.builds, s.metrics.queue, s.metrics.steps, gauges{s}, info(s.Version),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return r
 }
 
-// version is a metric that is always 1.
-func version() prometheus.Collector {
-	labels := prometheus.Labels{"version": "", "goversion": ""}
-	if info, ok := debug.ReadBuildInfo(); ok {
-		labels = prometheus.Labels{"version": info.Main.Version, "goversion": info.GoVersion}
-	}
-	g := prometheus.NewGauge(prometheus.GaugeOpts{Name: "ingot_info", Help: "1, for the version of the server.", ConstLabels: labels})
+// info is a metric that is always 1.
+func info(version string) prometheus.Collector {
+	g := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "ingot_info", Help: "1, for the version of the server.", ConstLabels: prometheus.Labels{"version": version, "goversion": runtime.Version()},
+	})
 	g.Set(1)
 	return g
 }

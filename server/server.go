@@ -43,6 +43,7 @@ import (
 	"ingot.dev/ingot/region"
 	"ingot.dev/ingot/schedule"
 	"ingot.dev/ingot/sqlite"
+	"ingot.dev/ingot/trace"
 )
 
 // Config is what a server is told. All fields are required but Schedules, Builds and
@@ -61,6 +62,7 @@ type Config struct {
 	Builds    build.Limits    // zero values: by the host
 	// StateMachine is the URL that ExecuteStateMachine posts to; empty: none.
 	StateMachine string
+	Version      string // of the program
 	Log          *slog.Logger
 	Audit        string // file of the audit log; empty: none
 	Throttle     api.Throttle
@@ -71,6 +73,7 @@ type Config struct {
 	KeepPipelineLogs time.Duration // of a day, from its end; 0: for good
 
 	Notifications notify.Settings // checked
+	Traces        trace.Config    // where spans of builds go, without a URL nowhere; Version and Log are the server's
 	Objects       s3.Config       // where objects are kept; without an endpoint, in the data directory
 }
 
@@ -92,6 +95,7 @@ type Server struct {
 
 	registry *prometheus.Registry
 	metrics  metrics
+	tracer   *trace.Tracer // nil: none
 
 	scheduler *schedule.Scheduler
 	lifecycle *lifecycle.Runner
@@ -138,6 +142,9 @@ func Open(ctx context.Context, c Config) (_ *Server, err error) {
 	}
 	s.db.Quotas = c.Quotas
 	s.registry = s.newMetrics()
+	if err := s.openTracer(); err != nil {
+		return nil, err
+	}
 	err = s.db.Write(ctx, func(tx ingot.Tx) error { return ingot.PutAdministrator(ctx, tx, c.Account, c.Key) })
 	if err != nil {
 		return nil, fmt.Errorf("storing the administrator's key: %w", err)
@@ -226,6 +233,7 @@ func (s *Server) Close(ctx context.Context) error {
 	if s.audit != nil {
 		errs = append(errs, s.audit.Close())
 	}
+	s.closeTracer(ctx) // after the engine: builds tell what they did last
 	if s.told != nil {
 		s.told.Close() // after the engine: builds tell what they did last
 	}

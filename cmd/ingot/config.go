@@ -59,6 +59,8 @@ type settings struct {
 	Endpoint string `yaml:"endpoint" json:"endpoint"`
 	// Metrics is the address at which /metrics is served to other machines; empty: to none.
 	Metrics string `yaml:"metrics" json:"metrics"`
+	// Traces says where OpenTelemetry spans of builds go.
+	Traces traceSettings `yaml:"traces" json:"traces"`
 	// Quotas are what each account may have.
 	Quotas ingot.Quotas `yaml:"quotas" json:"quotas"`
 	// Builds bounds what builds use at a time.
@@ -221,6 +223,9 @@ func (s *settings) check() error {
 		if _, _, err := net.SplitHostPort(s.Metrics); err != nil {
 			return fmt.Errorf("setting metrics %q: must be an address and a port such as 10.0.0.5:9480", s.Metrics)
 		}
+	}
+	if err := s.Traces.check(); err != nil {
+		return err
 	}
 	if err := s.Quotas.Check(); err != nil {
 		return fmt.Errorf("setting quotas.%w", err)

@@ -25,6 +25,7 @@ var allowed = map[string][]string{
 	"api/sigv4":              {},
 	"transport":              {},
 	"audit":                  {},
+	"trace":                  {},
 	"sqlite":                 {""},
 	"storetest":              {"", "model"},
 	"logs":                   {""},
