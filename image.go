@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"ingot.dev/ingot/model"
@@ -17,6 +18,9 @@ const (
 	FilterCancel = "cancelRequested"
 	// attributeRun counts the runs of an image's build: the first, and its retries.
 	attributeRun = "run"
+	// attributeFrom is where a retry goes on within a workflow: the id of the
+	// execution that failed, a slash, and the name of a step.
+	attributeFrom = "from"
 	// attributeSource is the AMI that an image without a recipe distributes.
 	attributeSource = "sourceAmi"
 	// FilterOSVersion is the filter osVersion of images.
@@ -40,6 +44,16 @@ func ImageRun(r Record) int {
 	return 1
 }
 
+// ImageFrom is where the run of an image goes on, for a retry from a step: the
+// id of the workflow execution that failed, and the name of the first step to
+// run. Both are empty otherwise.
+func ImageFrom(r Record) (execution, step string) {
+	for _, from := range r.Attributes[attributeFrom] {
+		execution, step, _ = strings.Cut(from, "/")
+	}
+	return execution, step
+}
+
 // IsImagePending reports whether an image in the status is still being made.
 func IsImagePending(status model.ImageStatus) bool {
 	return slices.Contains(ImagePending, string(status))
@@ -57,7 +71,7 @@ var imageTransitions = map[model.ImageStatus][]model.ImageStatus{
 	model.ImageStatusAvailable:    {model.ImageStatusDeprecated, model.ImageStatusDisabled, model.ImageStatusDeleted},
 	model.ImageStatusDeprecated:   {model.ImageStatusAvailable, model.ImageStatusDisabled, model.ImageStatusDeleted},
 	model.ImageStatusDisabled:     {model.ImageStatusAvailable, model.ImageStatusDeprecated, model.ImageStatusDeleted},
-	model.ImageStatusFailed:       {model.ImageStatusTesting, model.ImageStatusDistributing, model.ImageStatusDeleted},
+	model.ImageStatusFailed:       {model.ImageStatusBuilding, model.ImageStatusTesting, model.ImageStatusDistributing, model.ImageStatusDeleted},
 	model.ImageStatusCancelled:    {model.ImageStatusTesting, model.ImageStatusDistributing, model.ImageStatusDeleted},
 }
 

@@ -20,7 +20,8 @@ func TestImageTransitions(t *testing.T) {
 		{model.ImageStatusFailed, model.ImageStatusTesting, true}, // a retry
 		{model.ImageStatusTesting, model.ImageStatusBuilding, false},
 		{model.ImageStatusAvailable, model.ImageStatusFailed, false},
-		{model.ImageStatusFailed, model.ImageStatusBuilding, false},
+		{model.ImageStatusFailed, model.ImageStatusBuilding, true}, // a retry from a step
+		{model.ImageStatusCancelled, model.ImageStatusBuilding, false},
 		{model.ImageStatusCancelled, model.ImageStatusAvailable, false},
 		{model.ImageStatusPending, model.ImageStatusDeleted, false},
 		{model.ImageStatusDeleted, model.ImageStatusAvailable, false},

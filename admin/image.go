@@ -23,11 +23,17 @@ type Image struct {
 }
 
 // Operations on images: "image/list", "image/show", "image/launch",
-// "image/check", "image/export", "image/diff", "image/remove".
+// "image/check", "image/export", "image/diff", "image/remove", "image/retry".
 type (
 	// ImageName asks for one image: an AMI id, or the ARN of an image build.
 	ImageName struct {
 		Image string `json:"image"`
+	}
+	// ImageRetry has an image that failed go on from a step of the workflow
+	// that failed.
+	ImageRetry struct {
+		Image string `json:"image"` // ARN of the image build
+		From  string `json:"from"`  // name of the step
 	}
 	// ImageLaunch starts an instance of an image. Zero sizes are the server's defaults.
 	ImageLaunch struct {

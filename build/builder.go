@@ -102,6 +102,7 @@ const (
 	actionDistribute = "Distribute"
 	actionDeliver    = "Deliver"
 	actionComplete   = "Complete"
+	actionTakeUp     = "TakeUp"
 	actionFinish     = "Finish"
 )
 
@@ -128,6 +129,7 @@ func New(c Config) *Builder {
 	c.Engine.Action(actionDistribute, action(b.distribute))
 	c.Engine.Action(actionDeliver, action(b.deliver))
 	c.Engine.Action(actionComplete, action(b.complete))
+	c.Engine.Action(actionTakeUp, action(b.takeUp))
 	c.Engine.Action(actionFinish, action(b.finish))
 	for name, do := range stepActions {
 		c.Engine.Action(name, action(b.perform(do)))
@@ -252,7 +254,7 @@ func (b *Builder) resume(ctx context.Context, image ingot.Record) error {
 	if ending != nil {
 		reason += ": " + ending.Error()
 	}
-	return b.tryFinish(ctx, conclusion{Image: image.ARN.String(), Run: run.Run, Asked: run.asked(image), Built: run.Run > 1, Failure: failure{Reason: reason}})
+	return b.tryFinish(ctx, conclusion{Image: image.ARN.String(), Run: run.Run, Asked: run.asked(image), Built: run.Run > 1 && image.Status != string(model.ImageStatusBuilding), Failure: failure{Reason: reason}})
 }
 
 // mustID is ID of a text that is known to be an ARN: a build has it from its record.

@@ -51,10 +51,12 @@ func (p *production) run(ctx flow.Context) error {
 	}
 	stages := []func(flow.Context) error{p.build, p.test, p.distribute}
 	if r := p.Resume; r != nil {
-		p.built, p.ami, p.outputs = true, r.Image, r.Outputs
-		stages = stages[1:]
-		if r.Stage != model.ImageStatusTesting {
-			stages = stages[1:]
+		p.ami, p.outputs = r.Image, r.Outputs
+		if r.Stage != model.ImageStatusBuilding {
+			p.built, stages = true, stages[1:]
+			if r.Stage != model.ImageStatusTesting {
+				stages = stages[1:]
+			}
 		}
 	}
 	for _, stage := range stages {
@@ -183,12 +185,20 @@ func (p *production) take(o outcome) {
 // workflow runs a workflow, which sees the outputs of earlier ones. It is
 // begun again with fresh instances as long as they are lost, maxAttempts in all.
 func (p *production) workflow(ctx flow.Context, s scheduled, outputs map[string]any) (outcome, error) {
+	if p.Resume.isDone(s) {
+		return outcome{}, nil // what it made is among the outputs
+	}
 	for attempt := 1; ; attempt++ {
 		w, err := p.walk(ctx, s, attempt)
 		if err != nil {
 			return outcome{}, err
 		}
 		w.values.WorkflowOutputs = outputs
+		if attempt == 1 && p.Resume.goesOnIn(s) {
+			if err := w.goOn(*p.Resume.From); err != nil {
+				return outcome{}, err
+			}
+		}
 		if err = w.run(); err == nil {
 			results, err := w.values.Results(w.document)
 			return outcome{results, w.image}, err

@@ -34,9 +34,14 @@ func (w *work) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	return w.whenGroupHasRoom(ctx, func(tx ingot.Tx) error { return w.beginIn(ctx, tx, inputs) })
+}
+
+// whenGroupHasRoom writes what begins a step, and waits while its group is full.
+func (w *work) whenGroupHasRoom(ctx context.Context, write func(ingot.Tx) error) error {
 	for {
 		changed := w.changes.wait() // before looking: a change in between wakes us
-		err := w.Records.Write(ctx, func(tx ingot.Tx) error { return w.beginIn(ctx, tx, inputs) })
+		err := w.Records.Write(ctx, write)
 		if !errors.Is(err, errGroupFull) {
 			return w.notBegun(err)
 		}

@@ -17,11 +17,15 @@ import (
 )
 
 // resumption is what a retry goes on from: the stage, and what the workflows of
-// earlier stages have made. Source: api.md §3.7, distribution.md §11.
+// earlier stages have made. From a step, it is also the keys of workflows of the
+// stage that are not run again, and where the one that failed goes on. Source:
+// api.md §3.7, distribution.md §11.
 type resumption struct {
 	Stage   model.ImageStatus `json:"stage"`
 	Image   string            `json:"image"`   // AMI
 	Outputs map[string]any    `json:"outputs"` // $.workflowOutputs
+	Done    []string          `json:"done,omitempty"`
+	From    *takenUp          `json:"from,omitempty"`
 }
 
 // retake takes up the plan of the first run, and reads what came of the stages
@@ -39,17 +43,36 @@ func (b *Builder) retake(ctx context.Context, req request, out *placed) (model.I
 	if out.Plan, err = b.readPlan(req.Image); err != nil {
 		return stage, err
 	}
-	out.Resume = &resumption{Stage: stage, Image: out.Plan.Parent.ID, Outputs: map[string]any{}}
+	r := &resumption{Stage: stage, Image: out.Plan.Parent.ID, Outputs: map[string]any{}}
+	out.Resume = r
+	failed, from := ingot.ImageFrom(record)
 	for _, s := range out.Plan.Workflows {
 		d, err := b.readDocument(ctx, s, out)
 		if err != nil {
 			return stage, err
 		}
-		if s.Type == model.WorkflowTypeBuild || s.Type == model.WorkflowTypeTest && stage != model.ImageStatusTesting {
-			if err := b.recover(ctx, req, s, d, out.Resume); err != nil {
+		over := stageOf[s.Type] != stage && (s.Type == model.WorkflowTypeBuild || s.Type == model.WorkflowTypeTest && stage != model.ImageStatusBuilding)
+		if !over && failed != "" {
+			if over, err = b.passed(ctx, req, s); err != nil {
+				return stage, err
+			}
+			if over {
+				r.Done = append(r.Done, s.Key)
+			}
+		}
+		if over {
+			if err := b.recover(ctx, req, s, d, r); err != nil {
 				return stage, fmt.Errorf("reading what workflow %s has made: %w", s.ARN, err)
 			}
 		}
+		if s.wasExecution(req, failed) {
+			if r.From, err = b.readFrom(ctx, s, failed, from); err != nil {
+				return stage, err
+			}
+		}
+	}
+	if failed != "" && r.From == nil {
+		return stage, fmt.Errorf("the workflow execution %s to go on from is none of the plan's", failed)
 	}
 	return stage, nil
 }

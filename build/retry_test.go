@@ -1,6 +1,7 @@
 package build
 
 import (
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -13,9 +14,23 @@ func (l *lab) retry(arn ingot.ARN) *model.Image {
 	l.Helper()
 	l.check(l.db.Write(l.Context(), func(tx ingot.Tx) error { return ingot.RetryImage(l.Context(), tx, arn, time.Now()) }))
 	l.check(l.builder.StartImage(l.Context(), arn))
+	return l.awaitAgain(arn)
+}
+
+// awaitAgain waits for the end of a retry: the log has an end for each run.
+func (l *lab) awaitAgain(arn ingot.ARN) *model.Image {
+	l.Helper()
+	record, err := l.db.Get(l.Context(), arn)
+	l.check(err)
 	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
-		if i := l.get(arn); !ingot.IsImagePending(i.State.Status) {
-			return i
+		ends := 0
+		l.check(Follow(l.Context(), filepath.Join(l.dir, "builds", ID(arn)), false, func(line Line) {
+			if line.End != "" {
+				ends++
+			}
+		}))
+		if ends == ingot.ImageRun(record) {
+			return l.get(arn)
 		}
 	}
 	l.Fatalf("the retry of %s does not end:\n%s", arn, l.log(arn))
@@ -77,9 +92,7 @@ func TestRetryTests(t *testing.T) {
 	l.wantStatus(l.get(arn), model.ImageStatusTesting)
 	l.kill() // before the build heard of it
 	l.start()
-	for deadline := time.Now().Add(30 * time.Second); ingot.IsImagePending(l.get(arn).State.Status) && time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
-	}
-	l.wantStatus(l.get(arn), model.ImageStatusAvailable)
+	l.wantStatus(l.awaitAgain(arn), model.ImageStatusAvailable)
 	if n := len(d.launches) - launches; n != 1 {
 		t.Errorf("the retry launched %d instances, want one for the tests", n)
 	}

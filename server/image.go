@@ -244,6 +244,18 @@ func (s *Server) removeImage(ctx context.Context, in admin.ImageName, _ admin.Se
 	return admin.None{}, local.Deregister(ctx, ami.Account, ami.ID)
 }
 
+// retryImage has an image that failed go on from a step.
+func (s *Server) retryImage(ctx context.Context, in admin.ImageRetry, _ admin.Send) (admin.None, error) {
+	arn, err := ingot.ParseARN(in.Image)
+	if err != nil {
+		return admin.None{}, err
+	}
+	if arn.Kind != ingot.KindImage || arn.Build == 0 {
+		return admin.None{}, ingot.Errorf(ingot.CodeInvalid, "%s is not the ARN of an image build, such as arn:aws:imagebuilder:us-east-1:000000000000:image/web/1.0.0/1", in.Image)
+	}
+	return admin.None{}, s.builder.RetryFrom(ctx, arn, in.From)
+}
+
 // CheckBoot boots an AMI in a virtual machine through the loader of its disk,
 // on a throw-away overlay.
 func (s *Server) CheckBoot(ctx context.Context, id string, ami ingot.AMI) (console string, err error) {

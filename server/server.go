@@ -278,6 +278,7 @@ func (s *Server) Admin() http.Handler {
 	admin.Handle(h, "image/export", s.exportImage)
 	admin.Handle(h, "image/diff", s.diffImages)
 	admin.Handle(h, "image/remove", s.removeImage)
+	admin.Handle(h, "image/retry", s.retryImage)
 	admin.Handle(h, "pipeline/list", s.listPipelines)
 	admin.Handle(h, "pipeline/show", s.showPipeline)
 	admin.Handle(h, "pipeline/why", s.explainPipeline)

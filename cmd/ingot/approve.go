@@ -64,30 +64,6 @@ func newRejectCommand(a *app) *cobra.Command {
 	return c
 }
 
-func newRetryCommand(a *app) *cobra.Command {
-	return &cobra.Command{
-		Use:   "retry IMAGE",
-		Short: "Test or distribute an image again that has failed there",
-		Args:  cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.withServer(cmd.Context(), func(ctx context.Context, c *connection) error {
-				if err := c.API.Do(ctx, "RetryImage", model.RetryImageRequest{ImageBuildVersionArn: args[0]}, nil); err != nil {
-					return err
-				}
-				image, err := awaitEnd(ctx, c.API, args[0])
-				if err != nil {
-					return err
-				}
-				fmt.Fprintln(a.stdout, args[0], image.State.Status)
-				if image.State.Status != model.ImageStatusAvailable {
-					return ingot.Errorf(ingot.CodeInvalid, "the image %s is %s: %s", args[0], image.State.Status, image.State.Reason)
-				}
-				return nil
-			})
-		},
-	}
-}
-
 // findWaiting is the waiting step of an id, or the only one of an image.
 func findWaiting(ctx context.Context, api *client.Client, name string) (found model.WorkflowStepExecution, err error) {
 	n := 0
