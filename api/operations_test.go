@@ -256,7 +256,7 @@ func (d *driver) images() {
 		"arn": own + "image/demo/1.0.0", "name": "demo", "type": "AMI", "version": "1.0.0", "platform": "Linux", "osVersion": "Debian 12", "owner": account,
 		"dateCreated": date, "buildType": "USER_INITIATED", "imageSource": "AMAZON_MANAGED",
 	}
-	d.expect("ListImages", obj{}, obj{"imageVersionList": []any{entry}})
+	d.expect("ListImages", obj{"filters": []any{obj{"name": "name", "values": []any{"demo"}}}}, obj{"imageVersionList": []any{entry}}) // DistributeImage makes others
 	d.expect("ListImages", obj{"owner": "Amazon"}, obj{"imageVersionList": []any{object(entry).with(obj{
 		"arn": managed + "image/debian-12/2026.7.1", "name": "Debian 12", "version": "2026.7.1", "owner": "Amazon", "buildType": nil, "imageSource": "AMAZON_MANAGED",
 	})}})
