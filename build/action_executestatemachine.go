@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 
 	"ingot.dev/ingot"
+	"ingot.dev/ingot/hook"
 )
 
 // StateMachine runs what stands in for a state machine and returns its output,
@@ -26,7 +28,7 @@ type StateMachineCall struct {
 // of state machines. Source: workflows.md §7.15, §12.
 func (w *work) executeStateMachine(ctx context.Context) (map[string]any, error) {
 	if w.StateMachine == nil {
-		return nil, ingot.Errorf(ingot.CodeUnavailable, "this server has no state machines: set `stateMachine` in its configuration to the URL of what stands in for them")
+		return nil, ingot.Errorf(ingot.CodeUnavailable, "this server has no state machines: set `stateMachine` in its configuration to the URL of what stands in for them, or `stateMachineCommand` to a program")
 	}
 	input := w.text("input")
 	if input == "" {
@@ -72,4 +74,43 @@ func PostStateMachine(url string) StateMachine {
 		}
 		return output, nil
 	}
+}
+
+// RunStateMachine is a StateMachine that is a program of the operator's: it
+// reads the input, writes the output, which is {} when it writes nothing, and
+// ends with 0. A restart of the server ends it, and then it runs again under
+// the same name.
+func RunStateMachine(args []string) StateMachine {
+	return func(ctx context.Context, call StateMachineCall) (json.RawMessage, error) {
+		output, problem := &bounded{limit: maxStateMachineOutput}, &hook.Tail{Limit: maxMessage}
+		err := hook.Call{
+			Args: args, Stdin: call.Input, Stdout: output, Stderr: problem,
+			Env: []string{"INGOT_STATE_MACHINE=" + call.StateMachine, "INGOT_EXECUTION=" + call.Name},
+		}.Run(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w: %s", args[0], err, strings.ToValidUTF8(string(problem.Bytes()), ""))
+		}
+		text := bytes.TrimSpace(output.data)
+		switch {
+		case output.over || len(text) > 0 && !json.Valid(text):
+			return nil, fmt.Errorf("%s wrote %d bytes or more to its standard output; it must be JSON of at most %d", args[0], len(output.data), maxStateMachineOutput)
+		case len(text) == 0:
+			return json.RawMessage("{}"), nil
+		}
+		return text, nil
+	}
+}
+
+// bounded keeps the beginning of what is written to it.
+type bounded struct {
+	limit int // bytes
+	data  []byte
+	over  bool // there was more
+}
+
+func (b *bounded) Write(p []byte) (int, error) {
+	room := b.limit - len(b.data)
+	b.over = b.over || len(p) > room
+	b.data = append(b.data, p[:min(len(p), room)]...)
+	return len(p), nil
 }

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os/exec"
 	"path/filepath"
 
@@ -12,6 +13,7 @@ import (
 	"ingot.dev/ingot/compute/container"
 	"ingot.dev/ingot/compute/qemu"
 	"ingot.dev/ingot/flow/journal"
+	"ingot.dev/ingot/hook"
 )
 
 // openDrivers makes the drivers of a data directory's instances. shim may be
@@ -56,6 +58,11 @@ func adopt(ctx context.Context, drivers map[string]compute.Driver, id string) (c
 
 // openBuilder makes the engine and registers the build with it.
 func (s *Server) openBuilder(ctx context.Context) error {
+	if args := s.StateMachineCommand; len(args) > 0 {
+		if err := hook.CheckFile(args); err != nil {
+			return fmt.Errorf("setting stateMachineCommand: %w", err)
+		}
+	}
 	scopes, err := s.scopes(ctx)
 	if err != nil {
 		return err
@@ -86,10 +93,13 @@ func (s *Server) openBuilder(ctx context.Context) error {
 
 // stateMachine is nil when the configuration has none.
 func (s *Server) stateMachine() build.StateMachine {
-	if s.StateMachine == "" {
-		return nil
+	switch {
+	case len(s.StateMachineCommand) > 0:
+		return build.RunStateMachine(s.StateMachineCommand)
+	case s.StateMachine != "":
+		return build.PostStateMachine(s.StateMachine)
 	}
-	return build.PostStateMachine(s.StateMachine)
+	return nil
 }
 
 // sweep removes what an earlier process left and nobody needs: no build, no

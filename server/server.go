@@ -62,13 +62,15 @@ type Config struct {
 	Builds    build.Limits    // zero values: by the host
 	// StateMachine is the URL that ExecuteStateMachine posts to; empty: none.
 	StateMachine string
-	Version      string // of the program
-	Log          *slog.Logger
-	Audit        string // file of the audit log; empty: none
-	Throttle     api.Throttle
-	AtOnce       int // requests worked on at once
-	Quotas       ingot.Quotas
-	External     ingot.Externals // what requests may name outside; nil: anything
+	// StateMachineCommand is the program that it runs instead, and its arguments.
+	StateMachineCommand []string
+	Version             string // of the program
+	Log                 *slog.Logger
+	Audit               string // file of the audit log; empty: none
+	Throttle            api.Throttle
+	AtOnce              int // requests worked on at once
+	Quotas              ingot.Quotas
+	External            ingot.Externals // what requests may name outside; nil: anything
 
 	KeepPipelineLogs time.Duration // of a day, from its end; 0: for good
 

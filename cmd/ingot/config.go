@@ -21,6 +21,7 @@ import (
 	"ingot.dev/ingot/blob/s3"
 	"ingot.dev/ingot/build"
 	"ingot.dev/ingot/compute"
+	"ingot.dev/ingot/hook"
 	"ingot.dev/ingot/notify"
 )
 
@@ -67,6 +68,8 @@ type settings struct {
 	Builds build.Limits `yaml:"builds" json:"builds"`
 	// StateMachine is the URL that stands in for the state machines of workflows; empty: none.
 	StateMachine string `yaml:"stateMachine" json:"stateMachine"`
+	// StateMachineCommand is a program that stands in for them instead, and its arguments.
+	StateMachineCommand []string `yaml:"stateMachineCommand" json:"stateMachineCommand"`
 	// Notifications say who is told of events, and where topics lead.
 	Notifications notify.Settings `yaml:"notifications" json:"notifications"`
 	// KeepPipelineLogs is how long the logs of pipelines are kept; 0: for good.
@@ -224,6 +227,9 @@ func (s *settings) check() error {
 			return fmt.Errorf("setting metrics %q: must be an address and a port such as 10.0.0.5:9480", s.Metrics)
 		}
 	}
+	if err := s.checkStateMachine(); err != nil {
+		return err
+	}
 	if err := s.Traces.check(); err != nil {
 		return err
 	}
@@ -247,6 +253,19 @@ func (s *settings) check() error {
 		return fmt.Errorf("setting data %q: %w", s.Data, err)
 	}
 	s.Data = data
+	return nil
+}
+
+func (s *settings) checkStateMachine() error {
+	if len(s.StateMachineCommand) == 0 {
+		return nil
+	}
+	if s.StateMachine != "" {
+		return errors.New("settings stateMachine and stateMachineCommand: give one of them")
+	}
+	if err := hook.Check(s.StateMachineCommand); err != nil {
+		return fmt.Errorf("setting stateMachineCommand: %w", err)
+	}
 	return nil
 }
 

@@ -164,7 +164,7 @@ func serving(ctx context.Context, s settings, log *slog.Logger, f func(ctx conte
 	}
 	srv, err := server.Open(ctx, server.Config{
 		Data: s.Data, Runtime: s.Runtime, Account: s.Account, Region: s.Region, Regions: s.allRegions(), Audit: auditFile,
-		BuildKind: s.BuildKind, TestKind: s.TestKind, Shim: []string{self, "shim"}, Schedules: s.schedules, Builds: s.Builds, StateMachine: s.StateMachine, Log: log,
+		BuildKind: s.BuildKind, TestKind: s.TestKind, Shim: []string{self, "shim"}, Schedules: s.schedules, Builds: s.Builds, StateMachine: s.StateMachine, StateMachineCommand: s.StateMachineCommand, Log: log,
 		Throttle: s.Throttle, AtOnce: s.AtOnce, Quotas: s.Quotas, Notifications: s.Notifications, Objects: s.S3, Traces: traces, Version: version, External: s.External, KeepPipelineLogs: time.Duration(s.KeepPipelineLogs),
 		Key: ingot.AccessKey{ID: key.AccessKeyID, Secret: key.SecretAccessKey, Created: time.Now()},
 	})
