@@ -104,7 +104,7 @@ func (db *DB) ListAMIs(ctx context.Context, scope ingot.Scope) ([]ingot.AMI, err
 	return documents[ingot.AMI](ctx, db.reader, `SELECT document FROM ami WHERE region = ?1 AND (account = ?2 OR ?2 = '') ORDER BY id`, scope.Region, scope.Account)
 }
 
-const amisOfSnapshot = `SELECT document FROM ami WHERE region = ? AND snapshot = ? LIMIT ?`
+const amisOfSnapshot = `SELECT document FROM ami WHERE region = ? AND snapshot = ? LIMIT +?`
 
 // AMIsOfSnapshot implements ingot.AMIStore.
 func (db *DB) AMIsOfSnapshot(ctx context.Context, region, snapshot string, limit int) ([]ingot.AMI, error) {

@@ -21,8 +21,10 @@ import (
 type batch struct {
 	conn     *sql.Conn
 	tx       *sql.Tx
-	session  *session
+	reader   reader
+	alone    bool  // it has one member
 	joining  int   // members that may still come
+	undone   bool  // the only member has failed
 	broken   error // why nothing of it can be committed
 	told     bool  // a message was put
 	identity bool  // the version of identities changes with the commit
@@ -139,38 +141,64 @@ func (db *DB) begin(ctx context.Context) (*batch, error) {
 	if err != nil {
 		return nil, classify("beginning a transaction", errors.Join(err, conn.Close()))
 	}
+	others := db.turns.length()
 	return &batch{
-		conn: conn, tx: tx, session: db.writes.in(tx),
-		joining: db.turns.length(), done: make(chan struct{}),
+		conn: conn, tx: tx, reader: reader{db.writes.in(tx), db.known, map[termKey]int64{}},
+		alone: others == 0, joining: others, done: make(chan struct{}),
 	}, nil
 }
 
-// run runs f in a savepoint.
+// run runs f so that it happens whole or not at all.
 func (b *batch) run(ctx context.Context, quotas ingot.Quotas, f func(ingot.Tx) error) error {
 	if err := cmp.Or(b.broken, ctx.Err()); err != nil {
 		return classify("waiting for the store", err)
 	}
-	if _, err := b.session.exec(ctx, `SAVEPOINT member`); err != nil {
+	if err := b.save(ctx); err != nil {
 		b.broken = err
 		return classify("beginning a transaction", err)
 	}
-	ending := `ROLLBACK TO member`
+	kept := false
 	defer func() {
-		_, err := b.session.exec(ctx, ending)
-		if err == nil && ending != `RELEASE member` {
-			_, err = b.session.exec(ctx, `RELEASE member`)
-		}
-		if err != nil {
+		if err := b.settle(ctx, kept); err != nil {
 			b.broken = err
 		}
 	}()
 	told, identity := false, false
-	if err := f(tx{reader{b.session}, quotas, &told, &identity}); err != nil {
+	if err := f(tx{b.reader, quotas, &told, &identity}); err != nil {
 		return err
 	}
-	ending = `RELEASE member`
+	kept = true
 	b.told, b.identity = b.told || told, b.identity || identity
 	return nil
+}
+
+// save makes the savepoint that settle returns to. A member that is alone has
+// the transaction for one: SQLite copies each page that it changes after a
+// savepoint.
+func (b *batch) save(ctx context.Context) error {
+	if b.alone {
+		return nil
+	}
+	_, err := b.reader.exec(ctx, `SAVEPOINT member`)
+	return err
+}
+
+// settle keeps what a member did, or undoes it.
+func (b *batch) settle(ctx context.Context, kept bool) error {
+	if !kept {
+		clear(b.reader.looked) // terms may be gone
+		b.undone = b.alone
+	}
+	if b.alone {
+		return nil
+	}
+	if !kept {
+		if _, err := b.reader.exec(ctx, `ROLLBACK TO member`); err != nil {
+			return err
+		}
+	}
+	_, err := b.reader.exec(ctx, `RELEASE member`)
+	return err
 }
 
 // part ends the work of a member: the next one goes on with the batch, or if
@@ -187,11 +215,14 @@ func (db *DB) part(b *batch) {
 	if b.err == nil && b.told {
 		db.wake()
 	}
+	if b.err == nil {
+		db.known.put(b.reader.looked)
+	}
 	if b.identity { // also after an error: it may have been committed
 		db.identity.Add(1)
 	}
 	close(b.done)
-	for _, text := range *b.session.fresh {
+	for _, text := range *b.reader.fresh {
 		if _, err := db.writes.keep(context.Background(), text); err != nil {
 			break // it will be prepared by the next transaction, at its cost
 		}
@@ -203,6 +234,9 @@ func (db *DB) part(b *batch) {
 func (b *batch) end() error {
 	if b.broken != nil {
 		return errors.Join(classify("writing", b.broken), b.tx.Rollback(), b.conn.Close())
+	}
+	if b.undone {
+		return errors.Join(classify("undoing", b.tx.Rollback()), b.conn.Close())
 	}
 	return errors.Join(classify("committing", b.tx.Commit()), b.conn.Close())
 }

@@ -46,7 +46,7 @@ func (s reader) WorkflowExecutions(ctx context.Context, image ingot.ARN, after s
 		started = "\x7f" // later than every time
 	}
 	list, err := documents[ingot.WorkflowExecution](ctx, s, `SELECT document FROM workflow_execution
-		WHERE image = ? AND (started, id) < (?, ?) ORDER BY started DESC, id DESC LIMIT ?`, image.Key(), started, id, limit+1)
+		WHERE image = ? AND (started, id) < (?, ?) ORDER BY started DESC, id DESC LIMIT +?`, image.Key(), started, id, limit+1)
 	if err != nil || len(list) <= limit {
 		return list, "", err
 	}
@@ -63,7 +63,7 @@ func (s reader) StepExecutions(ctx context.Context, execution, after string, lim
 		position = -1 // before every step
 	}
 	list, err := documents[ingot.StepExecution](ctx, s, `SELECT document FROM step_execution
-		WHERE execution = ? AND (position, id) > (?, ?) ORDER BY position, id LIMIT ?`, execution, position, id, limit+1)
+		WHERE execution = ? AND (position, id) > (?, ?) ORDER BY position, id LIMIT +?`, execution, position, id, limit+1)
 	if err != nil || len(list) <= limit {
 		return list, "", err
 	}
@@ -78,7 +78,7 @@ func waitingIn(scope ingot.Scope) string { return scope.Account + "/" + scope.Re
 // its last entry.
 func (s reader) WaitingSteps(ctx context.Context, scope ingot.Scope, after string, limit int) ([]ingot.StepExecution, string, error) {
 	list, err := documents[ingot.StepExecution](ctx, s, `SELECT document FROM step_execution
-		WHERE waiting = ? AND id > ? ORDER BY id LIMIT ?`, waitingIn(scope), after, limit+1)
+		WHERE waiting = ? AND id > ? ORDER BY id LIMIT +?`, waitingIn(scope), after, limit+1)
 	if err != nil || len(list) <= limit {
 		return list, "", err
 	}
@@ -142,7 +142,7 @@ func (t tx) PutStepExecution(ctx context.Context, s ingot.StepExecution) error {
 func (s reader) ImagePackages(ctx context.Context, image ingot.ARN, after string, limit int) (list []ingot.ImagePackage, next string, err error) {
 	name, version, _ := strings.Cut(after, "\x00")
 	err = s.each(ctx, `SELECT name, version FROM image_package WHERE image = ? AND (name, version) > (?, ?)
-		ORDER BY name, version LIMIT ?`, []any{image.Key(), name, version, limit + 1}, func(rows *sql.Rows) error {
+		ORDER BY name, version LIMIT +?`, []any{image.Key(), name, version, limit + 1}, func(rows *sql.Rows) error {
 		var p ingot.ImagePackage
 		err := rows.Scan(&p.PackageName, &p.PackageVersion)
 		list = append(list, p)

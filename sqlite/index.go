@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 
 	"ingot.dev/ingot"
 )
@@ -82,48 +83,6 @@ func (v view) versionPrefix(arn ingot.ARN) []byte {
 	return p
 }
 
-// term is one attribute value; the zero term is everything.
-type term struct{ attribute, value string }
-
-// termsIn are the terms of a record in a list of a view. An image's tags are
-// only where lifecycle policies look for them.
-func (v view) termsIn(l list, r ingot.Record) []term {
-	ts := terms(r)
-	if l != listBuilds || v.shared || r.ARN.Kind != ingot.KindImage {
-		return ts
-	}
-	for key, value := range r.Tags {
-		ts = append(ts, term{ingot.FilterTag, ingot.TagTerm(key, value)})
-	}
-	return sorted(ts)
-}
-
-func terms(r ingot.Record) []term {
-	ts := []term{{}, {ingot.FilterName, r.Name}, {ingot.FilterName, r.ARN.Name}}
-	if r.Status != "" {
-		ts = append(ts, term{ingot.FilterStatus, r.Status})
-	}
-	if !r.ARN.Version.IsZero() {
-		for _, v := range r.ARN.Version.Terms(r.ARN.Build) {
-			ts = append(ts, term{ingot.FilterVersion, v})
-		}
-	}
-	for name, values := range r.Attributes {
-		for _, v := range values {
-			ts = append(ts, term{name, v})
-		}
-	}
-	return sorted(ts)
-}
-
-// sorted puts terms in order, each once.
-func sorted(ts []term) []term {
-	slices.SortFunc(ts, func(a, b term) int {
-		return bytes.Compare([]byte(a.attribute+"\x00"+a.value), []byte(b.attribute+"\x00"+b.value))
-	})
-	return slices.Compact(ts)
-}
-
 // row is a record with its place in the file.
 type row struct {
 	id int64
@@ -156,7 +115,7 @@ func (t tx) enter(ctx context.Context, v view, r row) error {
 			return err
 		}
 	}
-	return t.represent(ctx, v, r.ARN, nil)
+	return t.represent(ctx, v, r)
 }
 
 // leave takes r, as it was when it was part of it, out of a view.
@@ -166,7 +125,7 @@ func (t tx) leave(ctx context.Context, v view, r row) error {
 			return err
 		}
 	}
-	return t.represent(ctx, v, r.ARN, &r)
+	return t.represent(ctx, v, r)
 }
 
 // change brings a view that a record stays in up to date with its attributes.
@@ -188,119 +147,138 @@ func (t tx) change(ctx context.Context, v view, before, after row) error {
 
 // addEntry makes r the entry at its position in a list.
 func (t tx) addEntry(ctx context.Context, v view, l list, r row) error {
-	for _, tm := range v.termsIn(l, r.Record) {
-		if err := t.addPosting(ctx, v, l, r, tm); err != nil {
-			return err
-		}
-	}
-	return nil
+	return t.addPostings(ctx, v, l, r, v.termsIn(l, r.Record))
 }
 
 func (t tx) removeEntry(ctx context.Context, v view, l list, r row) error {
-	for _, tm := range v.termsIn(l, r.Record) {
-		if err := t.removePosting(ctx, v, l, r, tm); err != nil {
-			return err
-		}
-	}
-	return nil
+	return t.removePostings(ctx, v, l, r, v.termsIn(l, r.Record))
 }
 
 // changeEntry brings the entry of a record up to date with its attributes.
 func (t tx) changeEntry(ctx context.Context, v view, l list, before, after row) error {
 	was, is := v.termsIn(l, before.Record), v.termsIn(l, after.Record)
-	for _, tm := range was {
-		if !slices.Contains(is, tm) {
-			if err := t.removePosting(ctx, v, l, before, tm); err != nil {
-				return err
-			}
-		}
+	if err := t.removePostings(ctx, v, l, before, without(was, is)); err != nil {
+		return err
 	}
-	for _, tm := range is {
-		if !slices.Contains(was, tm) {
-			if err := t.addPosting(ctx, v, l, after, tm); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	return t.addPostings(ctx, v, l, after, without(is, was))
 }
 
-func (t tx) addPosting(ctx context.Context, v view, l list, r row, tm term) error {
-	at := []any{v.scope, string(r.ARN.Kind), l, tm.attribute, tm.value}
-	if _, err := t.exec(ctx, `INSERT INTO term (scope, kind, list, attribute, value) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`, at...); err != nil {
-		return classify("adding a term", err)
-	}
-	_, err := t.exec(ctx, `INSERT INTO posting (term, position, record)
-		SELECT id, ?, ? FROM term WHERE scope = ? AND kind = ? AND list = ? AND attribute = ? AND value = ?`,
-		append([]any{v.position(l, r.ARN, r.Created.UnixNano()), r.id}, at...)...)
-	return classify("adding a posting of "+r.ARN.String(), err)
+func without(ts, others []term) []term {
+	return slices.DeleteFunc(slices.Clone(ts), func(tm term) bool { return slices.Contains(others, tm) })
 }
 
-func (t tx) removePosting(ctx context.Context, v view, l list, r row, tm term) error {
-	_, err := t.exec(ctx, `DELETE FROM posting WHERE position = ? AND term =
-		(SELECT id FROM term WHERE scope = ? AND kind = ? AND list = ? AND attribute = ? AND value = ?)`,
-		v.position(l, r.ARN, r.Created.UnixNano()), v.scope, string(r.ARN.Kind), l, tm.attribute, tm.value)
-	return classify("removing a posting of "+r.ARN.String(), err)
-}
+// maxTogether bounds the postings of one statement, and so the number of texts
+// that are prepared.
+const maxTogether = 32
 
-// represent makes the highest build stand for its version, and for its name,
-// after the builds of arn's version in a view have changed. gone is a record that is
-// no longer in it and may still be an entry.
-func (t tx) represent(ctx context.Context, v view, arn ingot.ARN, gone *row) error {
-	if !arn.Kind.HasBuilds() {
-		return nil
-	}
-	for l, prefix := range map[list][]byte{listVersions: v.versionPrefix(arn), listNames: v.namePrefix(arn)} {
-		is, err := t.first(ctx, v, listBuilds, arn, prefix)
-		if err != nil {
-			return err
-		}
-		was, err := t.first(ctx, v, l, arn, prefix)
-		if err != nil {
-			return err
-		}
-		if err := t.replaceEntry(ctx, v, l, was, is, gone); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// replaceEntry changes the record of an entry from one id to another; 0 is none.
-func (t tx) replaceEntry(ctx context.Context, v view, l list, was, is int64, gone *row) error {
-	if was == is {
-		return nil
-	}
-	if was != 0 {
-		old := gone
-		if old == nil || old.id != was {
-			r, err := t.load(ctx, `id = ?`, was)
+// addPostings adds the postings of a record in a list by one statement: its
+// terms are many.
+func (t tx) addPostings(ctx context.Context, v view, l list, r row, ts []term) error {
+	position := v.position(l, r.ARN, r.Created.UnixNano())
+	for some := range slices.Chunk(ts, maxTogether) {
+		args := []any{position, r.id}
+		for _, tm := range some {
+			id, err := t.makeTerm(ctx, termKey{v.scope, r.ARN.Kind, l, tm})
 			if err != nil {
 				return err
 			}
-			old = &r
+			args = append(args, id)
 		}
-		if err := t.removeEntry(ctx, v, l, *old); err != nil {
+		if _, err := t.exec(ctx, insertPostings(len(some)), args...); err != nil {
+			return classify("adding the postings of "+r.ARN.String(), err)
+		}
+	}
+	return nil
+}
+
+// insertPostings takes a position, a record and n terms.
+func insertPostings(n int) string {
+	text := `INSERT INTO posting (position, record, term) VALUES `
+	for i := range n {
+		if i > 0 {
+			text += `, `
+		}
+		text += `(?1, ?2, ?` + strconv.Itoa(3+i) + `)`
+	}
+	return text
+}
+
+func (t tx) removePostings(ctx context.Context, v view, l list, r row, ts []term) error {
+	position := v.position(l, r.ARN, r.Created.UnixNano())
+	for _, tm := range ts {
+		id, err := t.termID(ctx, termKey{v.scope, r.ARN.Kind, l, tm})
+		if err != nil {
+			return err
+		}
+		if _, err := t.exec(ctx, `DELETE FROM posting WHERE term = ? AND position = ?`, id, position); err != nil {
+			return classify("removing a posting of "+r.ARN.String(), err)
+		}
+	}
+	return nil
+}
+
+// represent makes the highest build stand for its version, and for its name,
+// after r has entered or left a view.
+func (t tx) represent(ctx context.Context, v view, r row) error {
+	if !r.ARN.Kind.HasBuilds() {
+		return nil
+	}
+	for l, prefix := range map[list][]byte{listVersions: v.versionPrefix(r.ARN), listNames: v.namePrefix(r.ARN)} {
+		is, err := t.first(ctx, v, listBuilds, r.ARN, prefix)
+		if err != nil {
+			return err
+		}
+		was, err := t.first(ctx, v, l, r.ARN, prefix)
+		if err != nil {
+			return err
+		}
+		if err := t.replaceEntry(ctx, v, l, was, is, r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// replaceEntry changes the record of an entry from one id to another; 0 is
+// none. One of them may be r: it is not read again, and may be gone.
+func (t tx) replaceEntry(ctx context.Context, v view, l list, was, is int64, r row) error {
+	if was == is {
+		return nil
+	}
+	find := func(id int64) (row, error) {
+		if id == r.id {
+			return r, nil
+		}
+		return t.load(ctx, `id = ?`, id)
+	}
+	if was != 0 {
+		old, err := find(was)
+		if err != nil {
+			return err
+		}
+		if err := t.removeEntry(ctx, v, l, old); err != nil {
 			return err
 		}
 	}
 	if is == 0 {
 		return nil
 	}
-	r, err := t.load(ctx, `id = ?`, is)
+	now, err := find(is)
 	if err != nil {
 		return err
 	}
-	return t.addEntry(ctx, v, l, r)
+	return t.addEntry(ctx, v, l, now)
 }
 
 // first is the id of the first record of arn's kind in a view that has the
 // prefix in a list, or 0.
 func (s reader) first(ctx context.Context, v view, l list, arn ingot.ARN, prefix []byte) (id int64, err error) {
-	err = s.scan(ctx, `SELECT record FROM posting WHERE term =
-		(SELECT id FROM term WHERE scope = ? AND kind = ? AND list = ? AND attribute = '' AND value = '')
-		AND position >= ? AND position < ? ORDER BY position LIMIT 1`,
-		[]any{v.scope, string(arn.Kind), l, prefix, successor(prefix)}, &id)
+	all, err := s.termID(ctx, termKey{v.scope, arn.Kind, l, term{}})
+	if err != nil || all == 0 {
+		return 0, err
+	}
+	err = s.scan(ctx, `SELECT record FROM posting WHERE term = ? AND position >= ? AND position < ? ORDER BY position LIMIT 1`,
+		[]any{all, prefix, successor(prefix)}, &id)
 	if errors.Is(err, sql.ErrNoRows) {
 		return 0, nil
 	}

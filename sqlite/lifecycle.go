@@ -20,9 +20,9 @@ func (s reader) LifecycleExecution(ctx context.Context, id string) (ingot.Lifecy
 // The executions of a policy, and those that list an image, in the range of a page.
 const (
 	executionsOfPolicy = `SELECT document FROM lifecycle_execution
-		WHERE policy = ? AND (started, id) < (?, ?) ORDER BY started DESC, id DESC LIMIT ?`
+		WHERE policy = ? AND (started, id) < (?, ?) ORDER BY started DESC, id DESC LIMIT +?`
 	executionsOfImage = `SELECT e.document FROM lifecycle_resource AS r JOIN lifecycle_execution AS e ON e.id = r.execution
-		WHERE r.resource = ? AND (r.started, r.execution) < (?, ?) ORDER BY r.started DESC, r.execution DESC LIMIT ?`
+		WHERE r.resource = ? AND (r.started, r.execution) < (?, ?) ORDER BY r.started DESC, r.execution DESC LIMIT +?`
 )
 
 // LifecycleExecutions implements ingot.LifecycleReader. The key of a page is
@@ -54,7 +54,7 @@ func startOf(e ingot.LifecycleExecution) int64 {
 }
 
 const resourcesOfExecution = `SELECT document FROM lifecycle_resource
-	WHERE execution = ? AND parent = ? AND resource > ? ORDER BY resource LIMIT ?`
+	WHERE execution = ? AND parent = ? AND resource > ? ORDER BY resource LIMIT +?`
 
 // LifecycleResources implements ingot.LifecycleReader. The key of a page is
 // the place of its last entry.

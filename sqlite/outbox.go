@@ -39,7 +39,7 @@ func scanMessage(rows *sql.Rows, m *ingot.Message, more ...any) error {
 	return err
 }
 
-const newMessages = `SELECT ` + messageColumns + `, id FROM message WHERE open IS NULL ORDER BY id LIMIT ?`
+const newMessages = `SELECT ` + messageColumns + `, id FROM message WHERE open IS NULL ORDER BY id LIMIT +?`
 
 // RouteMessages implements ingot.Outbox.
 func (db *DB) RouteMessages(ctx context.Context, limit int, now time.Time, route func(ingot.Message) []string) (n int, err error) {
@@ -93,11 +93,11 @@ const (
 	deliveryTables = ` FROM delivery JOIN message ON message.id = delivery.message `
 
 	dueDeliveries = `SELECT ` + deliveryColumns + deliveryTables +
-		`WHERE delivery.endpoint = ? AND delivery.due IS NOT NULL ORDER BY delivery.due, delivery.id LIMIT ?`
+		`WHERE delivery.endpoint = ? AND delivery.due IS NOT NULL ORDER BY delivery.due, delivery.id LIMIT +?`
 	aliveDeliveries = `SELECT ` + deliveryColumns + deliveryTables +
-		`WHERE delivery.died IS NULL AND delivery.id < ? ORDER BY delivery.id DESC LIMIT ?`
+		`WHERE delivery.died IS NULL AND delivery.id < ? ORDER BY delivery.id DESC LIMIT +?`
 	deadDeliveries = `SELECT ` + deliveryColumns + deliveryTables +
-		`WHERE delivery.died IS NOT NULL AND delivery.id < ? ORDER BY delivery.id DESC LIMIT ?`
+		`WHERE delivery.died IS NOT NULL AND delivery.id < ? ORDER BY delivery.id DESC LIMIT +?`
 )
 
 // DueDeliveries implements ingot.Outbox.
@@ -150,7 +150,7 @@ func (db *DB) Backlog(ctx context.Context) (b ingot.Backlog, err error) {
 	return b, classify("counting deliveries", err)
 }
 
-const messagesBefore = `SELECT ` + messageColumns + `, id, coalesce(open, -1) FROM message WHERE id < ? ORDER BY id DESC LIMIT ?`
+const messagesBefore = `SELECT ` + messageColumns + `, id, coalesce(open, -1) FROM message WHERE id < ? ORDER BY id DESC LIMIT +?`
 
 // Messages implements ingot.Outbox.
 func (db *DB) Messages(ctx context.Context, before int64, limit int) (list []ingot.StoredMessage, err error) {
@@ -243,8 +243,8 @@ func (db *DB) RetryDelivery(ctx context.Context, id int64, now time.Time) error 
 }
 
 const (
-	deliveriesThatDied = `SELECT id FROM delivery WHERE died IS NOT NULL AND died < ? ORDER BY died LIMIT ?`
-	messagesSettled    = `SELECT id FROM message WHERE open = 0 AND settled < ? ORDER BY settled LIMIT ?`
+	deliveriesThatDied = `SELECT id FROM delivery WHERE died IS NOT NULL AND died < ? ORDER BY died LIMIT +?`
+	messagesSettled    = `SELECT id FROM message WHERE open = 0 AND settled < ? ORDER BY settled LIMIT +?`
 )
 
 // DropMessages implements ingot.Outbox.

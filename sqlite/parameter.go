@@ -72,7 +72,7 @@ func parameterNotFound(scope ingot.Scope, name string) error {
 // ListParameters implements ingot.ParameterStore.
 func (db *DB) ListParameters(ctx context.Context, scope ingot.Scope, after string, limit int) ([]ingot.Parameter, error) {
 	return documents[ingot.Parameter](ctx, db.reader,
-		`SELECT document FROM parameter WHERE region = ? AND account = ? AND name > ? ORDER BY name LIMIT ?`,
+		`SELECT document FROM parameter WHERE region = ? AND account = ? AND name > ? ORDER BY name LIMIT +?`,
 		scope.Region, scope.Account, after, limit)
 }
 

@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
-	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -121,7 +119,7 @@ func (s reader) selection(ctx context.Context, q ingot.Query, limit int) (select
 			}
 		}
 	}
-	text := strings.Join(parts, " UNION ") + ` ORDER BY position LIMIT ?`
+	text := strings.Join(parts, " UNION ") + ` ORDER BY position LIMIT +?`
 	return selection{text, append(args, limit)}, nil
 }
 
@@ -186,16 +184,11 @@ func termValues(f ingot.Filter) (values []string, all bool) {
 func (s reader) termIDs(ctx context.Context, q ingot.Query, attribute string, values []string) ([]int64, error) {
 	var ids []int64
 	for _, v := range values {
-		var id int64
-		err := s.scan(ctx, `SELECT id FROM term WHERE scope = ? AND kind = ? AND list = ? AND attribute = ? AND value = ?`,
-			[]any{viewOf(q).scope, string(q.Kind), listOf(q), attribute, v}, &id)
-		if errors.Is(err, sql.ErrNoRows) {
-			continue
-		}
+		id, err := s.termID(ctx, termKey{viewOf(q).scope, q.Kind, listOf(q), term{attribute, v}})
 		if err != nil {
-			return nil, classify(fmt.Sprintf("looking up the filter %s", attribute), err)
+			return nil, err
 		}
-		if !slices.Contains(ids, id) {
+		if id != 0 && !slices.Contains(ids, id) {
 			ids = append(ids, id)
 		}
 	}

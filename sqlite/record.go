@@ -81,7 +81,7 @@ func (s reader) references(ctx context.Context, id int64) (refs []string, err er
 func (s reader) Referrers(ctx context.Context, limit int, targets ...ingot.ARN) (arns []ingot.ARN, err error) {
 	for _, target := range targets {
 		err := s.each(ctx, `SELECT record.arn FROM reference JOIN record ON record.id = reference.record
-			WHERE reference.target = ? ORDER BY reference.record LIMIT ?`, []any{target.Key(), limit - len(arns)},
+			WHERE reference.target = ? ORDER BY reference.record LIMIT +?`, []any{target.Key(), limit - len(arns)},
 			func(rows *sql.Rows) error {
 				var text string
 				if err := rows.Scan(&text); err != nil {
@@ -179,9 +179,6 @@ func orEmpty[K comparable, V any](m map[K]V) map[K]V {
 // nothing that could be deleted here. One to another account's resource is kept
 // under a key that nobody asks for: a user does not keep an owner from deleting.
 func (t tx) refer(ctx context.Context, r row) error {
-	if _, err := t.exec(ctx, `DELETE FROM reference WHERE record = ?`, r.id); err != nil {
-		return classify("clearing references", err)
-	}
 	for _, ref := range r.References {
 		target, err := ingot.ParseARN(ref)
 		if err != nil {
@@ -233,6 +230,9 @@ func (t tx) Update(ctx context.Context, arn ingot.ARN, from []string, change fun
 // reindex brings what is derived from a record up to date.
 func (t tx) reindex(ctx context.Context, before, after row) error {
 	if !slices.Equal(before.References, after.References) {
+		if _, err := t.exec(ctx, `DELETE FROM reference WHERE record = ?`, after.id); err != nil {
+			return classify("clearing references", err)
+		}
 		if err := t.refer(ctx, after); err != nil {
 			return err
 		}

@@ -11,7 +11,7 @@ import (
 	"ingot.dev/ingot"
 )
 
-const duesQuery = `SELECT record.arn, due.at FROM due JOIN record ON record.id = due.record ORDER BY due.at LIMIT ?`
+const duesQuery = `SELECT record.arn, due.at FROM due JOIN record ON record.id = due.record ORDER BY due.at LIMIT +?`
 
 // Dues implements ingot.ScheduleReader.
 func (s reader) Dues(ctx context.Context, limit int) (list []ingot.Due, err error) {
@@ -66,7 +66,7 @@ func (t tx) DeleteDue(ctx context.Context, pipeline ingot.ARN) error {
 	return classify("clearing when "+pipeline.String()+" is due", err)
 }
 
-const ticksQuery = `SELECT document FROM tick WHERE record = (SELECT id FROM record WHERE key = ?) ORDER BY at DESC LIMIT ?`
+const ticksQuery = `SELECT document FROM tick WHERE record = (SELECT id FROM record WHERE key = ?) ORDER BY at DESC LIMIT +?`
 
 // Ticks implements ingot.ScheduleReader.
 func (s reader) Ticks(ctx context.Context, pipeline ingot.ARN, limit int) ([]ingot.Tick, error) {

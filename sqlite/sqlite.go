@@ -69,7 +69,7 @@ func Open(ctx context.Context, path string) (*DB, error) {
 	}
 	return &DB{
 		Quotas: ingot.DefaultQuotas(),
-		reader: reader{newSession(readers)}, writes: newSession(writer),
+		reader: reader{session: newSession(readers), known: newKnown()}, writes: newSession(writer),
 		written: make(chan struct{}, 1), identity: &atomic.Int64{},
 	}, nil
 }
@@ -172,7 +172,11 @@ type tx struct {
 func (t tx) Quotas() ingot.Quotas { return t.quotas }
 
 // reader implements ingot.Reader, in a transaction or over the pool of readers.
-type reader struct{ *session }
+type reader struct {
+	*session
+	known  *known
+	looked map[termKey]int64 // terms that the transaction looked up, which may be its own; nil outside of one
+}
 
 // classify gives an error of the driver its code, by result code.
 func classify(doing string, err error) error {

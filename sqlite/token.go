@@ -30,7 +30,7 @@ const expiredPerSave = 16
 // SaveToken implements ingot.TokenStore.
 func (t tx) SaveToken(ctx context.Context, key ingot.TokenKey, r ingot.TokenResponse, now time.Time) error {
 	_, err := t.exec(ctx, `DELETE FROM token WHERE (account, region, operation, token) IN
-		(SELECT account, region, operation, token FROM token WHERE expires <= ? LIMIT ?)`, now.UnixNano(), expiredPerSave)
+		(SELECT account, region, operation, token FROM token WHERE expires <= ? LIMIT +?)`, now.UnixNano(), expiredPerSave)
 	if err != nil {
 		return classify("dropping expired client tokens", err)
 	}
