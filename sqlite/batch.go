@@ -13,8 +13,8 @@ import (
 
 // batch is one SQLite transaction that several calls of Write share: the sync
 // of a commit costs more than most of them, and one is enough for all. Each
-// call has a savepoint of its own, so it happens whole or not at all and the
-// others do not notice. None of them hears of its end before the commit.
+// call has a savepoint of its own, unless it is alone, so it happens whole or not
+// at all and the others do not notice. None of them hears of its end before the commit.
 //
 // Its members are those who waited when it began, so it ends however many come
 // after them. One member works at a time: whoever has the turn.
@@ -37,11 +37,19 @@ type batch struct {
 type turns struct {
 	mu      sync.Mutex
 	taken   bool
-	waiting []chan struct{}
+	members queue // of batches
+	between queue // whoever needs the writer while no batch is open
 }
 
+type queue []chan struct{}
+
 // take waits for the turn. Whoever gets it must give it on, with pass or leave.
-func (t *turns) take(ctx context.Context) error {
+func (t *turns) take(ctx context.Context) error { return t.await(ctx, &t.members) }
+
+// takeBetween waits until no batch is open. Whoever gets the turn must leave it.
+func (t *turns) takeBetween(ctx context.Context) error { return t.await(ctx, &t.between) }
+
+func (t *turns) await(ctx context.Context, q *queue) error {
 	t.mu.Lock()
 	if !t.taken {
 		t.taken = true
@@ -49,7 +57,7 @@ func (t *turns) take(ctx context.Context) error {
 		return nil
 	}
 	mine := make(chan struct{})
-	t.waiting = append(t.waiting, mine)
+	*q = append(*q, mine)
 	t.mu.Unlock()
 	select {
 	case <-mine:
@@ -58,39 +66,42 @@ func (t *turns) take(ctx context.Context) error {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	i := slices.Index(t.waiting, mine)
+	i := slices.Index(*q, mine)
 	if i < 0 {
 		return nil // it came at the same moment
 	}
-	t.waiting = slices.Delete(t.waiting, i, i+1)
+	*q = slices.Delete(*q, i, i+1)
 	return ctx.Err()
 }
 
-// pass gives the turn to the next, if there is one.
-func (t *turns) pass() bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if len(t.waiting) == 0 {
+// next gives the turn to the first of a queue, if there is one.
+func (q *queue) next() bool {
+	if len(*q) == 0 {
 		return false
 	}
-	close(t.waiting[0])
-	t.waiting = t.waiting[1:]
+	close((*q)[0])
+	*q = (*q)[1:]
 	return true
 }
 
-// leave passes the turn or gives it back.
+// pass gives the turn to another member, if there is one.
+func (t *turns) pass() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.members.next()
+}
+
+// leave gives the turn on when no batch is open, or back.
 func (t *turns) leave() {
-	if !t.pass() {
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		t.taken = false
-	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.taken = t.between.next() || t.members.next()
 }
 
 func (t *turns) length() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return len(t.waiting)
+	return len(t.members)
 }
 
 // Write runs f in a transaction. Only one f runs at a time, and what it wrote
@@ -217,6 +228,7 @@ func (db *DB) part(b *batch) {
 	}
 	if b.err == nil {
 		db.known.put(b.reader.looked)
+		db.checkpointer.committed()
 	}
 	if b.identity { // also after an error: it may have been committed
 		db.identity.Add(1)

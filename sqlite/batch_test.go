@@ -10,6 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"ingot.dev/ingot"
 )
 
@@ -180,5 +182,64 @@ func BenchmarkWrite(b *testing.B) {
 			}
 			all.Wait()
 		})
+	}
+}
+
+// TestTermsOfFailedWrites makes terms in calls that fail, alone and in a
+// batch: what the store remembers of them is not used by those that follow.
+func TestTermsOfFailedWrites(t *testing.T) {
+	db := openTest(t)
+	wrong := errors.New("on purpose")
+	create := func(from int, result error) error {
+		return db.Write(t.Context(), func(tx ingot.Tx) error {
+			for i := from; i < from+2; i++ { // the second looks up what the first has made
+				if err := tx.Create(t.Context(), numbered(i)); err != nil {
+					return err
+				}
+			}
+			return result
+		})
+	}
+	if err := create(0, wrong); !errors.Is(err, wrong) {
+		t.Fatal(err)
+	}
+	entered, release := make(chan struct{}), make(chan struct{})
+	var all sync.WaitGroup
+	all.Go(func() {
+		err := db.Write(t.Context(), func(ingot.Tx) error {
+			close(entered)
+			<-release
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	<-entered
+	for i, want := range []error{wrong, nil} {
+		all.Go(func() {
+			if err := create(10*i, want); !errors.Is(err, want) {
+				t.Error(err)
+			}
+		})
+		for db.turns.length() <= i {
+			time.Sleep(time.Millisecond) // it has no other sign of waiting
+		}
+	}
+	close(release)
+	all.Wait()
+	if err := create(20, nil); err != nil {
+		t.Fatal(err)
+	}
+	page, err := db.List(t.Context(), ingot.Query{Scope: testScope, Kind: ingot.KindPipeline, Limit: 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, r := range page.Records {
+		names = append(names, r.Name)
+	}
+	if diff := cmp.Diff([]string{"10", "11", "20", "21"}, names); diff != "" {
+		t.Errorf("List (-want +got):\n%s", diff)
 	}
 }

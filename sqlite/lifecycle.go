@@ -107,7 +107,7 @@ func (s reader) ActiveLifecycle(ctx context.Context, of ingot.ARN) (id string, e
 	return id, classify("looking for lifecycle executions of "+of.String(), err)
 }
 
-const lifecycleDues = `SELECT subject, at FROM lifecycle_due ORDER BY at LIMIT ?`
+const lifecycleDues = `SELECT subject, at FROM lifecycle_due ORDER BY at LIMIT +?`
 
 // LifecycleDues implements ingot.LifecycleQueue.
 func (s reader) LifecycleDues(ctx context.Context, limit int) (list []ingot.LifecycleDue, err error) {
@@ -133,7 +133,7 @@ func (s reader) OpenLifecycle(ctx context.Context, policy ingot.ARN) (id string,
 }
 
 const openImages = `SELECT document FROM lifecycle_resource
-	WHERE execution = ? AND parent = '' AND document ->> '$.state.status' = 'IN_PROGRESS' ORDER BY resource LIMIT ?`
+	WHERE execution = ? AND parent = '' AND document ->> '$.state.status' = 'IN_PROGRESS' ORDER BY resource LIMIT +?`
 
 // OpenLifecycleImages implements ingot.LifecycleQueue.
 func (s reader) OpenLifecycleImages(ctx context.Context, execution string, limit int) ([]ingot.LifecycleResource, error) {
@@ -141,7 +141,7 @@ func (s reader) OpenLifecycleImages(ctx context.Context, execution string, limit
 }
 
 const actingUpdates = `SELECT 1 FROM lifecycle_execution WHERE policy = '' AND status IN ('IN_PROGRESS', 'CANCELLING')
-	AND document ->> '$.scope.Region' = ? AND document ->> '$.scope.Account' = ? LIMIT ?`
+	AND document ->> '$.scope.Region' = ? AND document ->> '$.scope.Account' = ? LIMIT +?`
 
 // CountStateUpdates implements ingot.LifecycleQueue.
 func (s reader) CountStateUpdates(ctx context.Context, scope ingot.Scope, limit int) (n int, err error) {

@@ -18,7 +18,7 @@ const beforeIdentity = 3
 // after it is opened, and takes an administrator.
 func TestOldDataDirectory(t *testing.T) {
 	ctx, path := t.Context(), filepath.Join(t.TempDir(), "ingot.db")
-	old, err := openPool(path, 1)
+	old, err := openPool(path, 1, busyWait)
 	if err != nil {
 		t.Fatal(err)
 	}

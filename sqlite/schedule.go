@@ -99,7 +99,7 @@ func (t tx) PutTick(ctx context.Context, pipeline ingot.ARN, k ingot.Tick) error
 	return classify("forgetting old ticks of "+pipeline.String(), err)
 }
 
-const linesQuery = `SELECT id, account, region, log_group, stream, line FROM log_line ORDER BY id LIMIT ?`
+const linesQuery = `SELECT id, account, region, log_group, stream, line FROM log_line ORDER BY id LIMIT +?`
 
 // LogLines implements ingot.ScheduleReader.
 func (s reader) LogLines(ctx context.Context, limit int) (list []ingot.LogLine, err error) {

@@ -12,6 +12,9 @@ import (
 // prepares each text once: parsing costs more than most of our queries. The
 // number of texts is small, for none holds a value.
 //
+// A parameter of LIMIT is written +?: SQLite takes the value of a bare one into
+// the plan, and prepares the statement again whenever it is bound.
+//
 // Statements of a transaction are not cancelled with their caller: SQLite would
 // roll back what others wrote in it.
 type session struct {

@@ -2,8 +2,9 @@
 //
 // A file has one writer connection and several readers, which never wait for
 // it (WAL). Every commit is synced before it is reported; those who wait for the
-// writer share one (batch.go). Lists are read from
-// an inverted index (index.go), so a page costs the same however much is stored.
+// writer share one (batch.go), and none of them copies the log into the file
+// (checkpoint.go). Lists are read from an inverted index (index.go), so a page
+// costs the same however much is stored.
 package sqlite
 
 import (
@@ -35,6 +36,10 @@ var migrations embed.FS
 // hears that the store is busy. Source: api.md §1.8.
 const writeWait = 5 * time.Second
 
+// busyWait is how long a connection waits for one that is not of this process's
+// store, such as a program that looks into the file.
+const busyWait = 5 * time.Second
+
 // DB is an open database file. It implements ingot.Store.
 type DB struct {
 	Quotas ingot.Quotas // of every account; set before the first Write
@@ -46,6 +51,8 @@ type DB struct {
 
 	turns turns  // of the callers of Write
 	batch *batch // that whoever has the turn may join; nil: none is open
+
+	checkpointer checkpointer
 }
 
 var _ ingot.Store = (*DB)(nil)
@@ -56,22 +63,27 @@ func Open(ctx context.Context, path string) (*DB, error) {
 	if err := createPrivate(path); err != nil {
 		return nil, fmt.Errorf("creating database: %w", err)
 	}
-	writer, err := openPool(path, 1, "_txlock=immediate", "_pragma=journal_mode(WAL)", "_pragma=synchronous(FULL)")
+	writer, err := openPool(path, 1, busyWait, "_txlock=immediate", "_pragma=journal_mode(WAL)", "_pragma=synchronous(FULL)",
+		fmt.Sprintf("_pragma=wal_autocheckpoint(%d)", tooLong))
 	if err != nil {
 		return nil, err
 	}
 	if err := migrate(ctx, writer); err != nil {
 		return nil, errors.Join(fmt.Errorf("preparing %s: %w", path, err), writer.Close())
 	}
-	readers, err := openPool(path, max(4, runtime.NumCPU()), "_pragma=query_only(1)")
+	readers, err := openPool(path, max(4, runtime.NumCPU()), busyWait, "_pragma=query_only(1)")
 	if err != nil {
 		return nil, errors.Join(err, writer.Close())
 	}
-	return &DB{
+	db := &DB{
 		Quotas: ingot.DefaultQuotas(),
 		reader: reader{session: newSession(readers), known: newKnown()}, writes: newSession(writer),
 		written: make(chan struct{}, 1), identity: &atomic.Int64{},
-	}, nil
+	}
+	if err := db.checkpoints(path); err != nil {
+		return nil, errors.Join(err, db.reader.close(), db.writes.close())
+	}
+	return db, nil
 }
 
 // createPrivate makes the file readable for its owner only, if it is new: it
@@ -85,14 +97,15 @@ func createPrivate(path string) error {
 }
 
 // openPool makes a pool of connections that is never shrunk: opening a
-// connection costs more than most queries.
-func openPool(path string, size int, options ...string) (*sql.DB, error) {
+// connection costs more than most queries. Its connections wait for locks of
+// others as long as busy says.
+func openPool(path string, size int, busy time.Duration, options ...string) (*sql.DB, error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		return nil, fmt.Errorf("opening database %s: %w", path, err)
 	}
 	dsn := url.URL{Scheme: "file", Path: abs}
-	dsn.RawQuery = "_pragma=busy_timeout(5000)&_pragma=foreign_keys(1)"
+	dsn.RawQuery = fmt.Sprintf("_pragma=busy_timeout(%d)&_pragma=foreign_keys(1)", busy.Milliseconds())
 	for _, o := range options {
 		dsn.RawQuery += "&" + o
 	}
@@ -125,7 +138,7 @@ func (db *DB) Writer() *sql.DB { return db.writes.pool }
 
 // Close closes all connections.
 func (db *DB) Close() error {
-	return errors.Join(db.reader.close(), db.writes.close())
+	return errors.Join(db.checkpointer.close(), db.reader.close(), db.writes.close())
 }
 
 // IdentityVersion implements ingot.Store. This process is the only writer.
