@@ -71,7 +71,7 @@ func (s *Service) admit(ctx context.Context, image Image, to Destination) error 
 			}
 		}
 		if !trusted {
-			return ingot.Errorf(ingot.CodeForbidden, "account %s does not take images of account %s", to.Account, image.ARN.Account)
+			return ingot.Errorf(ingot.CodeForbidden, "account %s does not take images of account %s: it has no role %s that trusts it", to.Account, image.ARN.Account, ingot.CrossAccountRole)
 		}
 	}
 	other, err := s.AMIs.FindAMINamed(ctx, to.Scope, to.Name)

@@ -87,6 +87,9 @@ func (s *Server) openBuilder(ctx context.Context) error {
 		StateMachine: s.stateMachine(),
 		HasFunction:  s.Notifications.HasFunction,
 		Observe:      s.observe,
+		Trusts: func(ctx context.Context, account, source string) (bool, error) {
+			return ingot.TakesImages(ctx, s.db, account, source)
+		},
 	})
 	return nil
 }
