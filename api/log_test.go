@@ -205,6 +205,33 @@ func TestLogRefusals(t *testing.T) {
 	}
 }
 
+// TestManyFollowers: those who wait for a line are bounded, and cost the
+// others nothing.
+func TestManyFollowers(t *testing.T) {
+	s, _ := withLogs(t)
+	path := "/logs/events?group=%2Faws%2Fimagebuilder%2Fpipeline%2Fnightly&stream=2026%2F01%2F01"
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	for n := range 200 {
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.sign(r, nil, s.credentials.SecretAccessKey, s.now())
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil || resp.StatusCode != http.StatusOK {
+			t.Fatalf("follower %d: %v, %v", n, resp, err)
+		}
+		defer resp.Body.Close()
+	}
+	s.refused(503, "ServiceUnavailableException", "GET", path, nil, "200")
+	s.must("GET", "/logs/groups", nil)
+	cancel()
+	if text := s.events(t, url.Values{"image": {webLog}}, ""); !strings.Contains(text, "event: end") {
+		t.Errorf("after the others have gone: %q", text)
+	}
+}
+
 // TestLogPolicies: what may be read of logs is the other service's to say.
 func TestLogPolicies(t *testing.T) {
 	s, _ := withLogs(t)

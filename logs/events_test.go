@@ -2,6 +2,7 @@ package logs
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
@@ -71,7 +72,7 @@ func dial(t *testing.T, h http.Handler, version int) *http.Response {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(version == 1)
 	protocols.SetUnencryptedHTTP2(version == 2)
-	rt := &http.Transport{Protocols: protocols, Dial: func(string, string) (net.Conn, error) {
+	rt := &http.Transport{Protocols: protocols, DialContext: func(context.Context, string, string) (net.Conn, error) {
 		near, far := net.Pipe()
 		l <- far
 		return near, nil
