@@ -44,6 +44,8 @@ func TestOldDataDirectory(t *testing.T) {
 			VALUES (1, '` + arn + `', '` + arn + `', 'nightly', 'ENABLED', 1, 1, '{}', '{}', '{"a":"b"}', '')`,
 		`INSERT INTO term (id, list, scope, kind, attribute, value) VALUES (1, 0, 'us-east-1/111122223333', 'image-pipeline', '', '')`,
 		`INSERT INTO posting (term, position, record) VALUES (1, CAST('nightly' || char(0) AS BLOB), 1)`,
+		`INSERT INTO term (id, list, scope, kind, attribute, value) VALUES (3, 0, 'us-east-1/111122223333', 'image-pipeline', 'name', 'nightly')`,
+		`INSERT INTO posting (term, position, record) VALUES (3, CAST('nightly' || char(0) AS BLOB), 1)`,
 		`INSERT INTO record (id, key, arn, name, status, created, updated, attributes, document, tags, policy)
 			VALUES (2, '` + image + `', '` + image + `', 'demo', 'AVAILABLE', 1, 1, '{}', '{}', '{"team":"a","keep":"b"}', '')`,
 		`INSERT INTO term (id, list, scope, kind, attribute, value) VALUES (2, 0, 'us-east-1/111122223333', 'image', '', '')`,
@@ -68,6 +70,10 @@ func TestOldDataDirectory(t *testing.T) {
 	}
 	if r := page.Records[0]; r.ARN.String() != arn || r.Tags["a"] != "b" || len(r.Shares) != 0 || r.Shares == nil {
 		t.Errorf("the old pipeline is %+v", r)
+	}
+	var left int
+	if err := db.scan(ctx, `SELECT count(*) FROM posting LEFT JOIN term ON term.id = posting.term WHERE term.id IS NULL OR term.attribute = 'name'`, nil, &left); err != nil || left != 0 {
+		t.Errorf("%d postings of names are left, %v", left, err)
 	}
 	tagged := ingot.Query{Scope: testScope, Kind: ingot.KindImage, Limit: 5, Filters: []ingot.Filter{{Name: ingot.FilterTag, Values: []string{"keep=b"}}}}
 	if page, err = db.List(ctx, tagged); err != nil || len(page.Records) != 1 || page.Records[0].ARN != imageARN {

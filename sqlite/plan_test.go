@@ -67,6 +67,8 @@ func TestPagesReadRanges(t *testing.T) {
 		"one filter":    {Filters: []ingot.Filter{filter("platform", "Linux")}},
 		"several":       {Filters: []ingot.Filter{filter("platform", "Linux"), filter("name", "Demo"), filter("version", "1.0")}},
 		"several of or": {Filters: []ingot.Filter{filter("osVersion", "Debian 12", "Debian 13"), filter("status", "AVAILABLE")}},
+		"names":         {Filters: []ingot.Filter{filter("name", "Demo", "demo", "other")}, Collapse: ingot.Versions},
+		"newest, named": {Newest: true, Filters: []ingot.Filter{filter(ingot.FilterSource, "p"), filter("name", "Demo")}},
 		"shared":        {Shared: ingot.ShareList, Filters: []ingot.Filter{filter("platform", "Linux")}},
 		"by tags":       {Filters: []ingot.Filter{filter(ingot.FilterTag, ingot.TagTerm("a", "b"), ingot.TagTerm("c", "d"))}},
 		"newest":        {Newest: true, Filters: []ingot.Filter{filter(ingot.FilterSource, "p")}},

@@ -99,25 +99,34 @@ type selection struct {
 
 // selection reads the postings of one filter, the driver, in order, and looks
 // each up among those of the others. A driver with several values merges their
-// postings, which are in the same order.
+// postings, which are in the same order, and so do several names.
 func (s reader) selection(ctx context.Context, q ingot.Query, limit int) (selection, error) {
 	groups, err := s.termGroups(ctx, q)
 	if err != nil || groups == nil {
 		return selection{}, err
 	}
-	low, high := bounds(q)
 	var parts []string
 	var args []any
 	for _, id := range groups[0] {
-		parts = append(parts, `SELECT position, record FROM posting AS p WHERE term = ? AND position >= ? AND position < ?`)
-		args = append(args, id, low, high)
-		for _, other := range groups[1:] {
-			parts[len(parts)-1] += ` AND EXISTS (SELECT 1 FROM posting WHERE term IN (?` +
-				strings.Repeat(`, ?`, len(other)-1) + `) AND position = p.position)`
-			for _, id := range other {
-				args = append(args, id)
+		for _, in := range spans(q) {
+			part := `SELECT position, record FROM posting AS p WHERE term = ? AND position >= ? AND position < ?`
+			args = append(args, id, in.low, in.high)
+			for _, other := range groups[1:] {
+				part += ` AND EXISTS (SELECT 1 FROM posting WHERE term IN (?` +
+					strings.Repeat(`, ?`, len(other)-1) + `) AND position = p.position)`
+				for _, id := range other {
+					args = append(args, id)
+				}
 			}
+			if in.display != "" {
+				part += ` AND EXISTS (SELECT 1 FROM record WHERE id = p.record AND name = ?)`
+				args = append(args, in.display)
+			}
+			parts = append(parts, part)
 		}
+	}
+	if len(parts) == 0 {
+		return selection{}, nil
 	}
 	text := strings.Join(parts, " UNION ") + ` ORDER BY position LIMIT +?`
 	return selection{text, append(args, limit)}, nil
@@ -134,7 +143,7 @@ func (s reader) termGroups(ctx context.Context, q ingot.Query) ([][]int64, error
 	groups := [][]int64{}
 	for _, f := range filters {
 		values, all := termValues(f)
-		if all {
+		if all || f.Name == ingot.FilterName && !q.Newest { // see spans
 			continue
 		}
 		ids, err := s.termIDs(ctx, q, f.Name, values)
@@ -195,6 +204,64 @@ func (s reader) termIDs(ctx context.Context, q ingot.Query, attribute string, va
 	return ids, nil
 }
 
+// span is a range of positions: from low, up to but not including high.
+type span struct {
+	low, high []byte
+	display   string // the name of its records, as submitted; empty: any
+}
+
+// spans are where the records of a page may be. Positions begin with the normal
+// form of a name, except in the list by date, so that a name is a range.
+func spans(q ingot.Query) []span {
+	low, high := bounds(q)
+	in := []span{{low: low, high: high}}
+	for _, f := range q.Filters {
+		if f.Name == ingot.FilterName && !q.Newest {
+			in = named(in, f.Values)
+		}
+	}
+	return in
+}
+
+// named are the parts of spans that have one of the names, each once.
+func named(in []span, names []string) (parts []span) {
+	for _, s := range in {
+		for _, name := range names {
+			normal := ingot.NormalizeName(name)
+			if name != normal && s.display != "" && s.display != name {
+				continue
+			}
+			prefix := append([]byte(normal), 0)
+			part := span{later(s.low, prefix), earlier(s.high, successor(prefix)), s.display}
+			if name != normal {
+				part.display = name
+			}
+			if bytes.Compare(part.low, part.high) < 0 && !slices.ContainsFunc(parts, part.equal) {
+				parts = append(parts, part)
+			}
+		}
+	}
+	return parts
+}
+
+func (s span) equal(o span) bool {
+	return bytes.Equal(s.low, o.low) && bytes.Equal(s.high, o.high) && s.display == o.display
+}
+
+func later(a, b []byte) []byte {
+	if bytes.Compare(a, b) > 0 {
+		return a
+	}
+	return b
+}
+
+func earlier(a, b []byte) []byte {
+	if bytes.Compare(a, b) < 0 {
+		return a
+	}
+	return b
+}
+
 // bounds are the positions that a page may hold: from low, up to but not including high.
 func bounds(q ingot.Query) (low, high []byte) {
 	var prefix []byte
@@ -208,9 +275,7 @@ func bounds(q ingot.Query) (low, high []byte) {
 	if q.After != "" {
 		low = append([]byte(q.After), 0) // the first position after it
 	}
-	if bytes.Compare(low, prefix) < 0 {
-		low = prefix
-	}
+	low = later(low, prefix)
 	if low == nil {
 		low = []byte{} // nil would be NULL
 	}

@@ -16,9 +16,13 @@ import (
 type term struct{ attribute, value string }
 
 // termsIn are the terms of a record in a list of a view. An image's tags are
-// only where lifecycle policies look for them.
+// only where lifecycle policies look for them, and names where positions do not
+// begin with them.
 func (v view) termsIn(l list, r ingot.Record) []term {
 	ts := terms(r)
+	if l == listNewest {
+		return sorted(append(ts, term{ingot.FilterName, r.Name}, term{ingot.FilterName, r.ARN.Name}))
+	}
 	if l != listBuilds || v.shared || r.ARN.Kind != ingot.KindImage {
 		return ts
 	}
@@ -29,7 +33,7 @@ func (v view) termsIn(l list, r ingot.Record) []term {
 }
 
 func terms(r ingot.Record) []term {
-	ts := []term{{}, {ingot.FilterName, r.Name}, {ingot.FilterName, r.ARN.Name}}
+	ts := []term{{}}
 	if r.Status != "" {
 		ts = append(ts, term{ingot.FilterStatus, r.Status})
 	}
@@ -62,8 +66,8 @@ type termKey struct {
 	term
 }
 
-// maxKnown bounds the terms that are kept in memory. It is more than the lists
-// that are in use have in common; the names in them are without number.
+// maxKnown bounds the terms that are kept in memory. It is more than lists in
+// use mostly have; descriptions and tags are without number.
 const maxKnown = 4096
 
 // known are the ids of terms that were looked up. A term is never deleted, so
@@ -122,7 +126,7 @@ func (s reader) termID(ctx context.Context, key termKey) (id int64, err error) {
 
 // makeTerm is termID for a term that there may not be yet.
 func (t tx) makeTerm(ctx context.Context, key termKey) (int64, error) {
-	// Names are mostly new, and what is not is mostly known.
+	// What is not known is mostly new.
 	if id := t.knownID(key); id != 0 {
 		return id, nil
 	}
