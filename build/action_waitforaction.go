@@ -62,19 +62,19 @@ func (b *Builder) beginWait(ctx context.Context, t task) (_ any, err error) {
 		return nil, fmt.Errorf("recording that step %s waits: %w", w.Step.Name, err)
 	}
 	w.log.note("%s waits for an action: `ingot approve %s` or `ingot reject %s`", w.Step.Name, w.stepID(), w.stepID())
-	b.attendance.wait(t.Plan.Image)
+	b.attendance.wait(t.Plan.Image, t.signal())
 	return nil, nil
 }
 
 // readAnswer ends a step that waited.
 func (b *Builder) readAnswer(ctx context.Context, t task) (_ stepResult, err error) {
-	b.attendance.resume(t.Plan.Image)
 	w, err := b.enter(ctx, t)
 	if err != nil {
 		return stepResult{}, err
 	}
 	defer func() { err = errors.Join(err, w.leave()) }()
 	answer, err := w.answer(ctx)
+	b.attendance.resume(t.Plan.Image, t.signal()) // after the record: rejoin does not find the wait any more
 	switch {
 	case err != nil:
 		return w.conclude(ctx, nil, err)
@@ -127,13 +127,13 @@ func (b *Builder) AnswerStep(ctx context.Context, s ingot.StepExecution) error {
 // were only recorded, and a build that does nothing but wait holds no slot.
 func (b *Builder) rejoin(ctx context.Context, image ingot.ARN) error {
 	var answered []ingot.StepExecution
-	waiting, busy := 0, 0
+	busy := 0
 	err := b.Records.Write(ctx, func(tx ingot.Tx) error {
 		steps, err := runningSteps(ctx, tx, image)
 		for _, s := range steps {
 			switch {
 			case s.IsWaiting():
-				waiting++
+				b.attendance.wait(image.String(), s.Wait.Signal)
 			case s.Wait != nil && s.Wait.Answer != nil && !s.Wait.Over:
 				answered = append(answered, s)
 				busy++
@@ -143,10 +143,7 @@ func (b *Builder) rejoin(ctx context.Context, image ingot.ARN) error {
 		}
 		return err
 	})
-	for range waiting {
-		b.attendance.wait(image.String())
-	}
-	if waiting > 0 && busy == 0 {
+	if busy == 0 && b.attendance.isIdle(image.String()) {
 		b.slots.give(image.String())
 	}
 	for _, s := range answered {

@@ -6,32 +6,58 @@ import "sync"
 // those hold no slot.
 type attendance struct {
 	mu      sync.Mutex
-	busy    map[string]int // actions at work, by image
-	waiting map[string]int // steps that wait, by image
+	busy    map[string]int             // actions at work, or that wait for the slot to be, by image
+	waiting map[string]map[string]bool // signals that steps wait for, by image
 }
 
 func newAttendance() *attendance {
-	return &attendance{busy: map[string]int{}, waiting: map[string]int{}}
+	return &attendance{busy: map[string]int{}, waiting: map[string]map[string]bool{}}
 }
 
-func (a *attendance) come(image string) { a.add(a.busy, image, 1) }
+func (a *attendance) come(image string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.busy[image]++
+}
 
 // leave reports whether the image's build only waits from now on.
 func (a *attendance) leave(image string) (idle bool) {
-	a.add(a.busy, image, -1)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.busy[image] == 0 && a.waiting[image] > 0
+	if a.busy[image]--; a.busy[image] == 0 {
+		delete(a.busy, image)
+	}
+	return a.idle(image)
 }
 
-func (a *attendance) wait(image string) { a.add(a.waiting, image, 1) }
+// idle is isIdle under the lock.
+func (a *attendance) idle(image string) bool { return a.busy[image] == 0 && len(a.waiting[image]) > 0 }
 
-func (a *attendance) resume(image string) {
+// isIdle reports whether the image's build does nothing but wait.
+func (a *attendance) isIdle(image string) bool {
 	a.mu.Lock()
-	waits := a.waiting[image] > 0 // not after a restart
-	a.mu.Unlock()
-	if waits {
-		a.add(a.waiting, image, -1)
+	defer a.mu.Unlock()
+	return a.idle(image)
+}
+
+// wait notes that a step waits for a signal; after a restart both the step and
+// the records say so.
+func (a *attendance) wait(image, signal string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.waiting[image] == nil {
+		a.waiting[image] = map[string]bool{}
+	}
+	a.waiting[image][signal] = true
+}
+
+// resume notes that the wait is over.
+func (a *attendance) resume(image, signal string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.waiting[image], signal)
+	if len(a.waiting[image]) == 0 {
+		delete(a.waiting, image)
 	}
 }
 
@@ -40,12 +66,4 @@ func (a *attendance) forget(image string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	delete(a.waiting, image)
-}
-
-func (a *attendance) add(counts map[string]int, image string, n int) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if counts[image] += n; counts[image] == 0 {
-		delete(counts, image)
-	}
 }

@@ -19,11 +19,22 @@ type Limits struct {
 	// PerAccount and PerPipeline bound the builds of each; 0: no bound.
 	PerAccount  int `yaml:"perAccount" json:"perAccount"`
 	PerPipeline int `yaml:"perPipeline" json:"perPipeline"`
-	// CPUs and MemoryMiB are what instances may have together; 0: twice the
-	// host's processors, as builds wait more than they compute, and its memory.
-	CPUs      int `yaml:"cpus" json:"cpus"`
-	MemoryMiB int `yaml:"memoryMiB" json:"memoryMiB"`
+	// CPUs and MemoryMiB are what instances may have together; 0: what the host
+	// has, times Overcommit.
+	CPUs       int        `yaml:"cpus" json:"cpus"`
+	MemoryMiB  int        `yaml:"memoryMiB" json:"memoryMiB"`
+	Overcommit Overcommit `yaml:"overcommit" json:"overcommit"`
 }
+
+// Overcommit is how often what the host has is promised to instances. Those in
+// containers take only what they use, virtual machines the memory they touch.
+type Overcommit struct {
+	CPUs   float64 `yaml:"cpus" json:"cpus"`     // 0: twice, as builds wait more than they compute
+	Memory float64 `yaml:"memory" json:"memory"` // 0: once
+}
+
+// maxOvercommit bounds an Overcommit: more is a slip of the pen.
+const maxOvercommit = 100
 
 // Check refuses what no host can mean; the error begins with the field.
 func (l Limits) Check() error {
@@ -35,15 +46,38 @@ func (l Limits) Check() error {
 			return fmt.Errorf("%s %d: must be 0, for the default, or more", f.name, f.n)
 		}
 	}
+	for _, f := range []struct {
+		name   string
+		factor float64
+		other  string
+		n      int
+	}{{"cpus", l.Overcommit.CPUs, "cpus", l.CPUs}, {"memory", l.Overcommit.Memory, "memoryMiB", l.MemoryMiB}} {
+		switch {
+		case !(f.factor >= 0 && f.factor <= maxOvercommit): // nor NaN
+			return fmt.Errorf("overcommit.%s %g: must be 0, for the default, or more, and at most %d", f.name, f.factor, maxOvercommit)
+		case f.factor > 0 && f.n > 0:
+			return fmt.Errorf("overcommit.%s %g: has no effect beside %s %d; leave one of them out", f.name, f.factor, f.other, f.n)
+		}
+	}
 	return nil
 }
 
 // orHost fills in what depends on the host.
 func (l Limits) orHost() Limits {
-	l.Max = cmp.Or(l.Max, max(2, runtime.NumCPU()))
-	l.CPUs = cmp.Or(l.CPUs, 2*runtime.NumCPU())
-	l.MemoryMiB = cmp.Or(l.MemoryMiB, hostMemoryMiB())
+	return l.or(runtime.NumCPU(), hostMemoryMiB())
+}
+
+// or fills in what depends on a host with so many processors and so much memory.
+func (l Limits) or(cpus, memoryMiB int) Limits {
+	l.Max = cmp.Or(l.Max, max(2, cpus))
+	l.CPUs = cmp.Or(l.CPUs, times(cpus, cmp.Or(l.Overcommit.CPUs, 2)))
+	l.MemoryMiB = cmp.Or(l.MemoryMiB, times(memoryMiB, cmp.Or(l.Overcommit.Memory, 1)))
 	return l
+}
+
+// times is n times a factor, at least 1.
+func times(n int, factor float64) int {
+	return int(min(max(1, float64(n)*factor), math.MaxInt/2))
 }
 
 // hostMemoryMiB is the memory of this host; without bound if it does not say.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -107,6 +108,39 @@ func TestQueueLimits(t *testing.T) {
 	begun[1].begun = true
 	if i := host.next(nil, begun, nil); i != 1 {
 		t.Error("a new build goes before one that was begun")
+	}
+}
+
+func TestLimitsOfAHost(t *testing.T) {
+	for name, c := range map[string]struct{ given, want Limits }{
+		"default":           {Limits{}, Limits{Max: 4, CPUs: 8, MemoryMiB: 8192}},
+		"over-commit":       {Limits{Overcommit: Overcommit{CPUs: 3, Memory: 1.5}}, Limits{Max: 4, CPUs: 12, MemoryMiB: 12288}},
+		"less than it has":  {Limits{Overcommit: Overcommit{CPUs: 0.5, Memory: 0.25}}, Limits{Max: 4, CPUs: 2, MemoryMiB: 2048}},
+		"next to nothing":   {Limits{Overcommit: Overcommit{CPUs: 0.01}}, Limits{Max: 4, CPUs: 1, MemoryMiB: 8192}},
+		"numbers":           {Limits{Max: 1, CPUs: 3, MemoryMiB: 1000}, Limits{Max: 1, CPUs: 3, MemoryMiB: 1000}},
+		"one number of two": {Limits{CPUs: 3, Overcommit: Overcommit{Memory: 2}}, Limits{Max: 4, CPUs: 3, MemoryMiB: 16384}},
+	} {
+		c.want.Overcommit = c.given.Overcommit
+		if got := c.given.or(4, 8192); got != c.want {
+			t.Errorf("%s: limits %+v, want %+v", name, got, c.want)
+		}
+		if err := c.given.Check(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if got := (Limits{}).or(4, math.MaxInt).MemoryMiB; got < math.MaxInt/4 {
+		t.Errorf("a host that does not say what memory it has is given %d MiB", got)
+	}
+	for want, l := range map[string]Limits{
+		"overcommit.cpus -1":     {Overcommit: Overcommit{CPUs: -1}},
+		"overcommit.memory NaN":  {Overcommit: Overcommit{Memory: math.NaN()}},
+		"overcommit.memory 1000": {Overcommit: Overcommit{Memory: 1000}},
+		"beside cpus 4":          {CPUs: 4, Overcommit: Overcommit{CPUs: 2}},
+		"beside memoryMiB 4":     {MemoryMiB: 4, Overcommit: Overcommit{Memory: 2}},
+	} {
+		if err := l.Check(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("Check of %+v = %v, want an error with %q", l, err, want)
+		}
 	}
 }
 

@@ -89,29 +89,40 @@ func (b *Builder) enter(ctx context.Context, t task) (*work, error) {
 	if w.image, err = ingot.ParseARN(t.Plan.Image); err != nil {
 		return nil, err
 	}
-	if err := b.slots.take(ctx, t.Plan.Image); err != nil {
+	b.attendance.come(t.Plan.Image) // first: from here on the build does not only wait
+	if err := w.takeUp(ctx); err != nil {
+		w.depart()
 		return nil, err
 	}
-	if t.Attempt > 1 {
-		lost := func(p product) bool { return p.Execution == t.execution() && p.Attempt < t.Attempt }
-		if err := b.discard(ctx, t.Plan.Image, lost); err != nil {
-			return nil, err
-		}
-	}
-	if w.log, err = openLog(b.dir(t.Plan.Image), t.Step.Name, b.Now); err != nil {
-		return nil, err
-	}
-	b.attendance.come(t.Plan.Image)
 	return w, nil
 }
 
-// leave gives back what enter took; the slot only when the build does nothing
-// but wait for somebody's action.
+func (w *work) takeUp(ctx context.Context) (err error) {
+	if err := w.slots.take(ctx, w.Plan.Image); err != nil {
+		return err
+	}
+	if w.Attempt > 1 {
+		lost := func(p product) bool { return p.Execution == w.execution() && p.Attempt < w.Attempt }
+		if err := w.discard(ctx, w.Plan.Image, lost); err != nil {
+			return err
+		}
+	}
+	w.log, err = openLog(w.dir(w.Plan.Image), w.Step.Name, w.Now)
+	return err
+}
+
+// leave gives back what enter took.
 func (w *work) leave() error {
+	w.depart()
+	return w.log.Close()
+}
+
+// depart gives the slot back when the build does nothing but wait for
+// somebody's action.
+func (w *work) depart() {
 	if w.attendance.leave(w.Plan.Image) {
 		w.slots.give(w.Plan.Image)
 	}
-	return w.log.Close()
 }
 
 func (w *work) run(ctx context.Context, do stepAction) (stepResult, error) {
