@@ -4,11 +4,13 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"ingot.dev/ingot"
 	"ingot.dev/ingot/admin"
 )
 
@@ -32,15 +34,38 @@ func newPipelineListCommand(a *app) *cobra.Command {
 				if a.output == "json" {
 					return a.printJSON(list)
 				}
-				w := tabwriter.NewWriter(a.stdout, 0, 8, 2, ' ', 0)
-				fmt.Fprintln(w, "NAME\tSTATUS\tSCHEDULE\tLAST RUN\tRESULT\tNEXT RUN")
-				for _, p := range list {
-					fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", p.Name, p.Status, orDash(p.Schedule), orDash(p.LastRun), orDash(p.LastRunStatus), orDash(localTime(p.NextRun)))
+				accounts, err := admin.Call[admin.None, []admin.Account](ctx, c.Admin, "account/list", admin.None{}, nil)
+				if err != nil {
+					return err
 				}
-				return w.Flush()
+				return a.printPipelines(list, len(accounts) > 1, len(c.settings.allRegions()) > 1)
 			})
 		},
 	}
+}
+
+// printPipelines prints a table, with a column for the account or the region
+// where the server has several.
+func (a *app) printPipelines(list []admin.Pipeline, accounts, regions bool) error {
+	w := tabwriter.NewWriter(a.stdout, 0, 8, 2, ' ', 0)
+	row := func(account, region string, cells ...string) {
+		if regions {
+			cells = append([]string{region}, cells...)
+		}
+		if accounts {
+			cells = append([]string{account}, cells...)
+		}
+		fmt.Fprintln(w, strings.Join(cells, "\t"))
+	}
+	row("ACCOUNT", "REGION", "NAME", "STATUS", "SCHEDULE", "LAST RUN", "RESULT", "NEXT RUN")
+	for _, p := range list {
+		arn, err := ingot.ParseARN(p.ARN)
+		if err != nil {
+			return err
+		}
+		row(arn.Account, arn.Region, p.Name, p.Status, orDash(p.Schedule), orDash(p.LastRun), orDash(p.LastRunStatus), orDash(localTime(p.NextRun)))
+	}
+	return w.Flush()
 }
 
 func orDash(s string) string {
