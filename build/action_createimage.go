@@ -22,7 +22,7 @@ func (w *work) createImage(ctx context.Context) (map[string]any, error) {
 	id := w.snapshotID()
 	_, err = local.Disks.Find(id)
 	if ingot.ErrorCode(err) == ingot.CodeNotFound {
-		err = w.timed(PartSnapshot, "snapshot", func() error { return w.snapshot(ctx, local.Disks, id) })
+		err = w.timed(ctx, PartSnapshot, "snapshot", func() error { return w.snapshot(ctx, local.Disks, id) })
 	}
 	if err != nil {
 		return nil, err

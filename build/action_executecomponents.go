@@ -36,6 +36,9 @@ func (w *work) executeComponents(ctx context.Context) (map[string]any, error) {
 	run := guest.Run{ID: w.commandID(), Request: w.request(documents, executed, phases)}
 	result, err := w.runComponents(ctx, inst, run)
 	if err != nil {
+		if !isInterrupted(ctx) {
+			w.observePhase(w.phases.first, w.Now(), err)
+		}
 		return nil, err
 	}
 	w.fetchLogs(ctx, inst)

@@ -30,7 +30,7 @@ func (w *work) launchInstance(ctx context.Context) (map[string]any, error) {
 	}
 	var inst compute.Instance
 	var m machine
-	err = w.timed(PartLaunch, "launch instance", func() (err error) {
+	err = w.timed(ctx, PartLaunch, "launch instance", func() (err error) {
 		inst, m, err = w.start(ctx, source, machines)
 		return err
 	})
@@ -38,7 +38,7 @@ func (w *work) launchInstance(ctx context.Context) (map[string]any, error) {
 		return nil, err
 	}
 	w.log.note("Launched instance %s as %s", inst.ID(), m)
-	if err := w.timed(PartBoot, "boot", func() error { return w.prepare(ctx, inst) }); err != nil {
+	if err := w.timed(ctx, PartBoot, "boot", func() error { return w.prepare(ctx, inst) }); err != nil {
 		return nil, err
 	}
 	return map[string]any{"instanceId": inst.ID(), "instanceType": m.Type}, nil

@@ -218,6 +218,7 @@ func (b *Builder) queue(images []ingot.Record) error {
 			return err
 		}
 		b.slots.enlist(t, 0)
+		b.statuses.set(t.image, model.ImageStatus(image.Status))
 	}
 	b.slots.open()
 	return nil
@@ -243,6 +244,7 @@ func (b *Builder) resume(ctx context.Context, image ingot.Record) error {
 	record, err := b.Records.Get(ctx, image.ARN)
 	if over || err == nil && isOver(record.Status) {
 		defer b.slots.give(image.ARN.String()) // its end may have been before it was queued
+		defer b.statuses.forget(image.ARN.String())
 	}
 	if !over {
 		return errors.Join(ending, err, b.rejoin(ctx, image.ARN))

@@ -2,12 +2,14 @@ package build
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"sync"
 	"time"
 
 	"ingot.dev/ingot"
+	"ingot.dev/ingot/flow"
 	"ingot.dev/ingot/model"
 )
 
@@ -159,11 +161,18 @@ func parseTime(text string) time.Time {
 
 // timed does a part of a step that takes a while, and tells of it. One that a
 // restart cuts off is told of when it has been done again.
-func (w *work) timed(kind PartKind, name string, do func() error) error {
+func (w *work) timed(ctx context.Context, kind PartKind, name string, do func() error) error {
 	begun := w.Now()
 	err := do()
-	w.observePart(kind, name, begun, w.Now(), err)
+	if err == nil || !isInterrupted(ctx) {
+		w.observePart(kind, name, begun, w.Now(), err)
+	}
 	return err
+}
+
+// isInterrupted reports whether the end of the server has ended what ctx is of.
+func isInterrupted(ctx context.Context) bool {
+	return errors.Is(context.Cause(ctx), flow.ErrInterrupted)
 }
 
 // observePart tells of a part of the step in progress.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"ingot.dev/ingot/flow"
 	"ingot.dev/ingot/model"
 	"ingot.dev/ingot/toe"
 )
@@ -110,5 +111,77 @@ func TestParts(t *testing.T) {
 				t.Errorf("parts (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestFailedParts: what ends a build has a reason, down to the phase; what the
+// end of the server cuts off is not told of.
+func TestFailedParts(t *testing.T) {
+	seen := &observed{ended: make(chan Part, 1)}
+	l, d := fakeLab(t, func(c *Config) { c.Observe = seen.add })
+	at := make(chan struct{}, 2)
+	d.execute = func(ctx context.Context, req toe.Request, emit func(toe.Event)) (toe.Result, error) {
+		emit(toe.Event{Time: time.Now(), Level: "Info", Document: req.Documents[0].Path, Phase: "build", Step: "s", Message: "begins"})
+		at <- struct{}{}
+		<-ctx.Done()
+		return toe.Result{}, ctx.Err()
+	}
+	document := `steps:
+` + launchStep + `  - name: Apply
+    action: ExecuteComponents
+    timeoutSeconds: 1
+    inputs: {instanceId.$: $.stepOutputs.Launch.instanceId}
+`
+	arn := l.image("web", with(runs(l.workflowOf(model.WorkflowTypeBuild, "slow", document))), l.component("echo", echoDocument))
+	image := l.build(arn)
+	l.wantStatus(image, model.ImageStatusFailed)
+	if p := <-seen.ended; p.Status != "FAILED" || !strings.Contains(p.Reason, "timed out") {
+		t.Errorf("the build is %s: %q", p.Status, p.Reason)
+	}
+	reasons := map[PartKind]string{}
+	for _, p := range seen.parts {
+		if p.Reason != "" {
+			reasons[p.Kind] = p.Reason
+		}
+	}
+	for _, kind := range []PartKind{PartWorkflow, PartStep, PartPhase} {
+		if reasons[kind] == "" {
+			t.Errorf("the failed %s has no reason; there are %v", kind, reasons)
+		}
+	}
+	w := &work{Builder: l.builder}
+	w.image, w.Plan.Image = arn, arn.String()
+	n := len(seen.parts)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(flow.ErrInterrupted)
+	if err := w.timed(ctx, PartBoot, "boot", func() error { return ctx.Err() }); err == nil || len(seen.parts) != n {
+		t.Errorf("what was cut off (%v) was told of: %v", err, seen.parts[n:])
+	}
+}
+
+// TestLoad: what is under way is known right after a start.
+func TestLoad(t *testing.T) {
+	l, _ := fakeLab(t)
+	first, second := newStall(stepApplyBuild, false), newStall(stepSanitize, false)
+	l.hook = func(name string, do flow.Action) flow.Action { return first.hook(name, second.hook(name, do)) }
+	arn := l.image("web", nil, l.component("echo", echoDocument))
+	l.check(l.builder.StartImage(t.Context(), arn))
+	l.reach(first)
+	want := Load{Images: map[model.ImageStatus]int{model.ImageStatusBuilding: 1}, Held: 1, Slots: l.builder.Limits.Max}
+	if diff := cmp.Diff(want, l.builder.Load()); diff != "" {
+		t.Errorf("while it builds (-want +got):\n%s", diff)
+	}
+	l.kill()
+	l.start()
+	l.reach(second)
+	if diff := cmp.Diff(want, l.builder.Load()); diff != "" {
+		t.Errorf("after a restart (-want +got):\n%s", diff)
+	}
+	l.check(l.builder.CancelImage(t.Context(), arn))
+	l.wantStatus(l.await(arn), model.ImageStatusCancelled)
+	l.wantFreeSlot(arn)
+	want = Load{Images: map[model.ImageStatus]int{}, Slots: l.builder.Limits.Max}
+	if diff := cmp.Diff(want, l.builder.Load()); diff != "" {
+		t.Errorf("after its end (-want +got):\n%s", diff)
 	}
 }

@@ -170,7 +170,7 @@ func (w *work) text(input string) string {
 
 // conclude records how the step ended. An interrupted step has not ended.
 func (w *work) conclude(ctx context.Context, outputs map[string]any, err error) (stepResult, error) {
-	if err != nil && errors.Is(context.Cause(ctx), flow.ErrInterrupted) {
+	if err != nil && isInterrupted(ctx) {
 		return stepResult{}, flow.ErrInterrupted
 	}
 	cancelled := err != nil && ctx.Err() != nil
