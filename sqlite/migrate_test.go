@@ -18,28 +18,13 @@ const beforeIdentity = 3
 // after it is opened, and takes an administrator.
 func TestOldDataDirectory(t *testing.T) {
 	ctx, path := t.Context(), filepath.Join(t.TempDir(), "ingot.db")
-	old, err := openPool(path, 1, busyWait)
-	if err != nil {
-		t.Fatal(err)
-	}
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := goose.NewProvider(goose.DialectSQLite3, old, files)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := p.UpTo(ctx, beforeIdentity); err != nil {
-		t.Fatal(err)
-	}
 	const arn = "arn:aws:imagebuilder:us-east-1:111122223333:image-pipeline/nightly"
 	const image = "arn:aws:imagebuilder:us-east-1:111122223333:image/demo/1.0.0/1"
 	imageARN, err := ingot.ParseARN(image)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, text := range []string{
+	makeOld(t, path, beforeIdentity, []string{
 		`INSERT INTO record (id, key, arn, name, status, created, updated, attributes, document, tags, policy)
 			VALUES (1, '` + arn + `', '` + arn + `', 'nightly', 'ENABLED', 1, 1, '{}', '{}', '{"a":"b"}', '')`,
 		`INSERT INTO term (id, list, scope, kind, attribute, value) VALUES (1, 0, 'us-east-1/111122223333', 'image-pipeline', '', '')`,
@@ -50,14 +35,7 @@ func TestOldDataDirectory(t *testing.T) {
 			VALUES (2, '` + image + `', '` + image + `', 'demo', 'AVAILABLE', 1, 1, '{}', '{}', '{"team":"a","keep":"b"}', '')`,
 		`INSERT INTO term (id, list, scope, kind, attribute, value) VALUES (2, 0, 'us-east-1/111122223333', 'image', '', '')`,
 		`INSERT INTO posting (term, position, record) VALUES (2, x'` + hex.EncodeToString(ownView(testScope).position(listBuilds, imageARN, 1)) + `', 2)`,
-	} {
-		if _, err := old.ExecContext(ctx, text); err != nil {
-			t.Fatalf("%s: %v", text, err)
-		}
-	}
-	if err := old.Close(); err != nil {
-		t.Fatal(err)
-	}
+	})
 
 	db, err := Open(ctx, path)
 	if err != nil {
@@ -87,5 +65,54 @@ func TestOldDataDirectory(t *testing.T) {
 	}
 	if k, err := db.AccessKey(ctx, "AKIA1"); err != nil || k.Holder.Account != testScope.Account {
 		t.Errorf("AccessKey = %+v, %v", k, err)
+	}
+}
+
+// makeOld makes a file with the tables of a version, and rows in them.
+func makeOld(t *testing.T, path string, version int64, rows []string) {
+	t.Helper()
+	old, err := openPool(path, 1, busyWait)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := goose.NewProvider(goose.DialectSQLite3, old, files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.UpTo(t.Context(), version); err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range rows {
+		if _, err := old.ExecContext(t.Context(), text); err != nil {
+			t.Fatalf("%s: %v", text, err)
+		}
+	}
+	if err := old.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// beforeBacklog is the last version of the tables without a count of deliveries.
+const beforeBacklog = 18
+
+// TestOldDeliveries: deliveries of the time before they were counted are.
+func TestOldDeliveries(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "ingot.db")
+	const delivery = `INSERT INTO delivery (message, endpoint, about, attempts, due, died, problem) VALUES (1, 'x', 'a', 0, `
+	makeOld(t, path, beforeBacklog, []string{
+		`INSERT INTO message (id, uuid, channel, name, about, subject, created, body) VALUES (1, 'u', 'events', 'n', 'a', 's', 1, '{}')`,
+		delivery + `1, NULL, '')`, delivery + `NULL, NULL, '')`, delivery + `NULL, 7, 'no')`,
+	})
+	db, err := Open(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if got, err := db.Backlog(t.Context()); err != nil || got != (ingot.Backlog{Waiting: 2, Dead: 1}) {
+		t.Errorf("Backlog() = %+v, %v, want 2 that wait and one dead", got, err)
 	}
 }

@@ -37,6 +37,13 @@ func TestMetrics(t *testing.T) {
 	if address == nil {
 		t.Fatalf("the log does not say where metrics are:\n%s", p.log)
 	}
+	for _, path := range []string{"/", "/healthz", "/ListImages"} {
+		if res, err := http.Get("http://" + address[1] + path); err != nil || res.StatusCode != http.StatusNotFound {
+			t.Errorf("GET %s at the address of metrics: %v, %v; want 404", path, res, err)
+		} else {
+			res.Body.Close()
+		}
+	}
 	before := scrape(t, "http://"+address[1]+"/metrics")
 	want(t, before, `ingot_build_slots_used`, 0)
 	image := p.createImage(p.recipe("counted", model.CreateInfrastructureConfigurationRequest{}, metricsComponent), false)
