@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -46,13 +48,18 @@ func newInstanceShellCommand(a *app) *cobra.Command {
 	}
 }
 
+// endOfScript has a shell end with the status of the last command, as a terminal
+// has no end of input that is certain to be seen. The script may lack the end of
+// its last line.
+const endOfScript = "\nexit\n"
+
 // shell joins our terminal to one in the guest. Without a terminal here the
 // input is a script.
 func (a *app) shell(ctx context.Context, agent *guest.Client) (int, error) {
 	sh := guest.Shell{Env: []string{"TERM=" + os.Getenv("TERM")}, Window: guest.Window{Rows: 24, Cols: 80}}
 	in, ok := a.stdin.(*os.File)
 	if !ok || !term.IsTerminal(int(in.Fd())) {
-		return agent.Shell(ctx, sh, a.stdin, nil, a.stdout)
+		return agent.Shell(ctx, sh, io.MultiReader(a.stdin, strings.NewReader(endOfScript)), nil, a.stdout)
 	}
 	fd := int(in.Fd())
 	sh.Window = windowOf(fd)
