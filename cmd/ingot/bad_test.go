@@ -39,6 +39,7 @@ func TestFailures(t *testing.T) {
 		{"output", testMuchOutput},
 		{"cancellation", testCancellation},
 		{"kept instance", testKeptInstance},
+		{"mended instance", testMendedInstance},
 		{"base that does not boot", testBadBase},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -368,6 +369,31 @@ func testKeptInstance(p *process) {
 	if out, err := p.ingot("", "instance", "stop", id); err != nil {
 		p.t.Errorf("ingot instance stop: %v: %s", err, out)
 	}
+}
+
+// testMendedInstance goes on in the instance that a failure left, after
+// somebody has put right there what was wrong.
+func testMendedInstance(p *process) {
+	infrastructure := model.CreateInfrastructureConfigurationRequest{TerminateInstanceOnFailure: new(bool)}
+	component := bash("build", "echo ran >> /root/runs; test -e /root/mended; test $(wc -l < /root/runs) = 2")
+	image := p.createImage(p.recipe("mended", infrastructure, component), false)
+	if got := p.await(image); got.State.Status != model.ImageStatusFailed {
+		p.t.Fatalf("%s is %s, want FAILED", image, got.State.Status)
+	}
+	if out, err := p.ingot("touch /root/mended\n", "instance", "shell", p.keptInstance()); err != nil {
+		p.t.Fatalf("ingot instance shell: %v: %s", err, out)
+	}
+	out, err := p.ingot("", "retry", image, "--from", "CreateOutputAMI")
+	if want := "It failed in 'ApplyBuildComponents'; the steps to go on from are LaunchBuildInstance, ApplyBuildComponents."; err == nil || !strings.Contains(out, want) {
+		p.t.Errorf("ingot retry from a step that was not begun = %s, %v; want %q", out, err, want)
+	}
+	if out, err := p.ingot("", "retry", image, "--from", "ApplyBuildComponents"); err != nil || !strings.Contains(out, image+" AVAILABLE") {
+		p.t.Errorf("ingot retry = %s, %v; want the image AVAILABLE", out, err)
+	}
+	if out, err := p.ingot("", "retry", image); err == nil || !strings.Contains(out, "Only one that has failed or was cancelled can be retried") {
+		p.t.Errorf("ingot retry of an AVAILABLE image = %s, %v", out, err)
+	}
+	p.deleteAMI(image)
 }
 
 // keptInstance is the id of the one instance that is there, marked as kept.

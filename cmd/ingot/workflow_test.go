@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -17,6 +18,8 @@ import (
 const (
 	ownBuild = `
 schemaVersion: 1.0
+parameters:
+  - {name: commands, type: stringList, default: [echo command > /var/lib/command]}
 steps:
   - {name: Launch, action: LaunchInstance, inputs: {waitFor: ssmAgent}}
   - name: Command
@@ -24,7 +27,8 @@ steps:
     inputs:
       instanceId.$: $.stepOutputs.Launch.instanceId
       documentName: AWS-RunShellScript
-      parameters: {commands: [echo command > /var/lib/command]}
+      parameters: {commands.$: $.parameters.commands}
+  - {name: Inventory, action: CollectImageMetadata, inputs: {instanceId.$: $.stepOutputs.Launch.instanceId}}
   - {name: Approve, action: WaitForAction}
   - {name: Apply, action: ExecuteComponents, inputs: {instanceId.$: $.stepOutputs.Launch.instanceId}}
   - {name: Create, action: CreateImage, inputs: {instanceId.$: $.stepOutputs.Launch.instanceId}}
@@ -106,10 +110,11 @@ func TestOwnWorkflow(t *testing.T) {
 	if len(begun) != 1 {
 		t.Fatalf("while the build waits, its workflows are %+v", begun)
 	}
-	want := []string{"Launch COMPLETED", "Command COMPLETED", "Approve RUNNING", "Apply PENDING", "Create PENDING", "Terminate PENDING"}
+	want := []string{"Launch COMPLETED", "Command COMPLETED", "Inventory COMPLETED", "Approve RUNNING", "Apply PENDING", "Create PENDING", "Terminate PENDING"}
 	if diff := cmp.Diff(want, steps(begun[0])); diff != "" {
 		t.Errorf("steps while one waits (-want +got):\n%s", diff)
 	}
+	p.wantShown(image, "Approve of "+image+" waits since", "there is no earlier image")
 	aws(nil, "send-workflow-step-action", "--step-execution-id", step.StepExecutionId, "--image-build-version-arn", image, "--action", "RESUME", "--reason", "looks right")
 
 	if got := p.await(image); got.State.Status != model.ImageStatusAvailable {
@@ -129,10 +134,55 @@ func TestOwnWorkflow(t *testing.T) {
 	if len(tests) != 2 || tests[0].StartTime >= tests[1].EndTime || tests[1].StartTime >= tests[0].EndTime {
 		t.Errorf("the tests did not run side by side: %+v", tests)
 	}
+	p.reject(aws, arguments)
 	p.deleteAMI(image)
 	p.stop()
 	if left := p.leftovers(); len(left) > 0 {
 		t.Errorf("left behind:\n%s", strings.Join(left, "\n"))
+	}
+}
+
+// reject builds the image again without a package. Whoever looks at it sees
+// that, and refuses it.
+func (p *process) reject(aws func(any, ...string), arguments []string) {
+	p.t.Helper()
+	var created struct{ ImageBuildVersionArn string }
+	without := slices.Clone(arguments)
+	for i, a := range without {
+		if strings.Contains(a, "/own-build/") {
+			without[i] = a + ",parameters=[{name=commands,value=[dpkg --purge wget]}]"
+		}
+	}
+	aws(&created, without...)
+	image := created.ImageBuildVersionArn
+	p.eventually("a step waits", func() bool {
+		var waiting model.ListWaitingWorkflowStepsResponse
+		p.call("ListWaitingWorkflowSteps", model.ListWaitingWorkflowStepsRequest{}, &waiting)
+		return len(waiting.Steps) > 0
+	})
+	p.wantShown(image, "packages against "+strings.TrimSuffix(image, "2")+"1\n- wget 1.21")
+	out, err := p.ingot("", "reject", image, "--reason", "wget is needed")
+	if err != nil || !strings.Contains(out, "STOP Approve of "+image) {
+		p.t.Errorf("ingot reject = %s, %v", out, err)
+	}
+	got := p.await(image)
+	if got.State.Status != model.ImageStatusFailed || !strings.Contains(got.State.Reason, "wget is needed") {
+		p.t.Errorf("%s is %s: %s; want it FAILED for the reason given", image, got.State.Status, got.State.Reason)
+	}
+	out, err = p.ingot("", "approve", image)
+	if err == nil || !strings.Contains(out, image+" does not wait for an action, and nothing else does") {
+		p.t.Errorf("ingot approve, too late = %s, %v", out, err)
+	}
+}
+
+// wantShown wants parts in what `ingot approve --show` prints of an image.
+func (p *process) wantShown(image string, parts ...string) {
+	p.t.Helper()
+	out, err := p.ingot("", "approve", image, "--show")
+	for _, part := range parts {
+		if err != nil || !strings.Contains(out, part) {
+			p.t.Errorf("ingot approve --show = %s, %v; want %q in it", out, err, part)
+		}
 	}
 }
 
