@@ -13,16 +13,18 @@ import (
 // of its own.
 type checkpointer struct {
 	pool *sql.DB
+	long int           // pages of a log that is copied
 	wake chan struct{} // something was committed
 	stop context.CancelFunc
 	done chan struct{}
 }
 
-// Lengths of the log, in pages of 4 KiB.
+// Lengths of the log, in pages of 4 KiB. A longer one is read more slowly; a
+// shorter one has writers wait more often for the file to be synced.
 const (
-	longLog  = 4000  // it is copied into the file
-	shortLog = 100   // writers may wait for it to be copied
-	tooLong  = 20000 // commits help, as if there were no checkpointer
+	longLog  = 8000        // it is copied into the file
+	shortLog = 100         // writers may wait for it to be copied
+	tooLong  = 5 * longLog // commits help, as if there were no checkpointer
 )
 
 // copyRounds bounds the rounds that bring the rest of the log below shortLog:
@@ -45,7 +47,7 @@ func (db *DB) checkpoints(path string) error {
 		return err
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	db.checkpointer = checkpointer{pool: pool, wake: make(chan struct{}, 1), stop: stop, done: make(chan struct{})}
+	db.checkpointer = checkpointer{pool: pool, long: longLog, wake: make(chan struct{}, 1), stop: stop, done: make(chan struct{})}
 	go func() {
 		defer close(db.checkpointer.done)
 		for {
@@ -78,7 +80,7 @@ func (c *checkpointer) close() error {
 // checkpoint copies a long log into the file, and lets it begin again.
 func (db *DB) checkpoint(ctx context.Context) error {
 	log, err := db.checkpointer.copy(ctx, "NOOP")
-	if err != nil || log.left < longLog {
+	if err != nil || log.left < db.checkpointer.long {
 		return err
 	}
 	for range copyRounds {
