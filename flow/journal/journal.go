@@ -281,7 +281,7 @@ func (e *Engine) Close(ctx context.Context) error {
 	}
 	e.store.close()
 	if e.lock != nil {
-		err = errors.Join(err, e.lock.Close())
+		err = errors.Join(err, unlockFile(e.lock))
 		e.lock = nil
 	}
 	return err

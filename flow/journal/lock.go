@@ -37,3 +37,9 @@ func lockFile(ctx context.Context, db *sql.DB) (*os.File, error) {
 	}
 	return nil, errors.Join(fmt.Errorf("locking the journal in %s: %w", path, err), f.Close())
 }
+
+// unlockFile gives the lock up. To close the file is not enough: a process that
+// is just being started has it, too, until its program runs.
+func unlockFile(f *os.File) error {
+	return errors.Join(unix.Flock(int(f.Fd()), unix.LOCK_UN), f.Close())
+}
