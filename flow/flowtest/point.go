@@ -31,14 +31,23 @@ func (w watched) Step(name, host string, in, out any) error {
 }
 
 // pending is how long a wait is given to be journalled before it counts as
-// pending. Whether it was makes no difference to what must hold.
+// pending, unless it is over before. Whether it was journalled makes no
+// difference to what must hold.
 const pending = 20 * time.Millisecond
 
 func (w watched) Wait(name string, timeout time.Duration, out any) error {
 	w.at("before " + name)
-	soon := time.AfterFunc(pending, func() { w.at("in " + name) })
-	defer soon.Stop()
+	reported := make(chan struct{})
+	soon := time.AfterFunc(pending, func() {
+		defer close(reported)
+		w.at("in " + name)
+	})
 	err := w.Context.Wait(name, timeout, out)
+	if soon.Stop() {
+		w.at("in " + name)
+	} else {
+		<-reported
+	}
 	w.at("after " + name)
 	return err
 }
