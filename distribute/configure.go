@@ -1,6 +1,7 @@
 package distribute
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -64,7 +65,7 @@ func (s *Service) license(ctx context.Context, account string, r Row, d model.Di
 
 func (s *Service) launchTemplates(_ context.Context, account string, r Row, d model.Distribution) error {
 	for _, t := range d.LaunchTemplateConfigurations {
-		if orOwn(t.AccountId, account) == r.Account {
+		if cmp.Or(t.AccountId, account) == r.Account {
 			return ingot.Errorf(ingot.CodeNotFound, "the launch template %s does not exist in %s: this server has no launch templates; use a parameter", t.LaunchTemplateId, r.Region)
 		}
 	}
@@ -77,7 +78,7 @@ const serviceParameters = "/imagebuilder/"
 // parameters writes the AMI's id into the parameters that are for its account.
 func (s *Service) parameters(ctx context.Context, account string, r Row, d model.Distribution) error {
 	for _, c := range d.SsmParameterConfigurations {
-		if orOwn(c.AmiAccountId, account) != r.Account {
+		if cmp.Or(c.AmiAccountId, account) != r.Account {
 			continue
 		}
 		p := ingot.Parameter{Scope: r.scope(), Name: c.ParameterName, Value: r.AMI, DataType: string(c.DataType), Modified: s.Now().UTC()}
@@ -99,7 +100,7 @@ func (s *Service) parameters(ctx context.Context, account string, r Row, d model
 
 func (s *Service) fastLaunch(_ context.Context, account string, r Row, d model.Distribution) error {
 	for _, f := range d.FastLaunchConfigurations {
-		if f.Enabled && orOwn(f.AccountId, account) == r.Account {
+		if f.Enabled && cmp.Or(f.AccountId, account) == r.Account {
 			return ingot.Errorf(ingot.CodeInvalid, "fast launch is for Windows: %s in %s is not", r.AMI, r.Region)
 		}
 	}
@@ -111,11 +112,4 @@ func (s *Service) export(_ context.Context, account string, r Row, d model.Distr
 		return nil
 	}
 	return ingot.Errorf(ingot.CodeNotImplemented, "s3ExportConfiguration of %s: this server cannot export to a bucket yet; use `ingot image export %s`", r.Region, r.AMI)
-}
-
-func orOwn(account, own string) string {
-	if account == "" {
-		return own
-	}
-	return account
 }

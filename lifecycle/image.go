@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -119,7 +120,7 @@ func (w work) rows(out *model.OutputResources) (rows []ingot.LifecycleResource) 
 	if w.includes().AMIs {
 		for _, a := range out.Amis {
 			if a.Image != "" { // else it could not be delivered
-				rows = append(rows, row(a.Region, or(a.AccountId, w.image.Account), a.Image))
+				rows = append(rows, row(a.Region, cmp.Or(a.AccountId, w.image.Account), a.Image))
 			}
 		}
 	}
@@ -131,13 +132,6 @@ func (w work) rows(out *model.OutputResources) (rows []ingot.LifecycleResource) 
 		}
 	}
 	return rows
-}
-
-func or(text, other string) string {
-	if text != "" {
-		return text
-	}
-	return other
 }
 
 // actOnOutput deals with one output and saves its row, also before the effect:
