@@ -3,6 +3,9 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"errors"
+	"fmt"
+	"os"
 	"time"
 )
 
@@ -13,18 +16,19 @@ import (
 // of its own.
 type checkpointer struct {
 	pool *sql.DB
+	file *os.File      // the database, to sync it; closing it drops all locks that the process has on it
 	long int           // pages of a log that is copied
 	wake chan struct{} // something was committed
 	stop context.CancelFunc
 	done chan struct{}
 }
 
-// Lengths of the log, in pages of 4 KiB. A longer one is read more slowly; a
-// shorter one has writers wait more often for the file to be synced.
+// Lengths of the log, in pages of 4 KiB. The syncs of commits wait for that of
+// the file, for some 40 ms after 8000 pages and hardly after 1000.
 const (
-	longLog  = 8000        // it is copied into the file
-	shortLog = 100         // writers may wait for it to be copied
-	tooLong  = 5 * longLog // commits help, as if there were no checkpointer
+	longLog  = 1000         // it is copied into the file
+	shortLog = 100          // writers may wait for it to be copied
+	tooLong  = 20 * longLog // commits help, as if there were no checkpointer
 )
 
 // copyRounds bounds the rounds that bring the rest of the log below shortLog:
@@ -46,8 +50,12 @@ func (db *DB) checkpoints(path string) error {
 	if err != nil {
 		return err
 	}
+	file, err := os.Open(path)
+	if err != nil {
+		return errors.Join(fmt.Errorf("opening database: %w", err), pool.Close())
+	}
 	ctx, stop := context.WithCancel(context.Background())
-	db.checkpointer = checkpointer{pool: pool, long: longLog, wake: make(chan struct{}, 1), stop: stop, done: make(chan struct{})}
+	db.checkpointer = checkpointer{pool: pool, file: file, long: longLog, wake: make(chan struct{}, 1), stop: stop, done: make(chan struct{})}
 	go func() {
 		defer close(db.checkpointer.done)
 		for {
@@ -86,6 +94,10 @@ func (db *DB) checkpoint(ctx context.Context) error {
 	for range copyRounds {
 		if _, err := db.checkpointer.copy(ctx, "PASSIVE"); err != nil {
 			return err
+		}
+		// SQLite syncs what it copied when it has copied all, which is in the turn.
+		if err := db.checkpointer.file.Sync(); err != nil {
+			return fmt.Errorf("syncing the database: %w", err)
 		}
 		if log, err = db.checkpointer.copy(ctx, "NOOP"); err != nil {
 			return err

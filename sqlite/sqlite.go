@@ -138,7 +138,7 @@ func (db *DB) Writer() *sql.DB { return db.writes.pool }
 
 // Close closes all connections.
 func (db *DB) Close() error {
-	return errors.Join(db.checkpointer.close(), db.reader.close(), db.writes.close())
+	return errors.Join(db.checkpointer.close(), db.reader.close(), db.writes.close(), db.checkpointer.file.Close())
 }
 
 // IdentityVersion implements ingot.Store. This process is the only writer.
