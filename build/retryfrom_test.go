@@ -100,6 +100,25 @@ func TestRetryFrom(t *testing.T) {
 	}
 }
 
+// TestRetryFromCancelled: what a cancelled retry took over goes.
+func TestRetryFromCancelled(t *testing.T) {
+	for _, action := range []string{actionTakeUp, stepApplyBuild} {
+		t.Run(action, func(t *testing.T) {
+			l, d := fakeLab(t)
+			d.failingRuns("build", 1)
+			arn := l.image("web", kept, l.component("echo", echoDocument))
+			l.wantStatus(l.build(arn), model.ImageStatusFailed)
+			s := newStall(action, true)
+			l.hook = s.hook
+			l.check(l.builder.RetryFrom(t.Context(), arn, stepApplyBuild))
+			l.reach(s)
+			l.check(l.builder.CancelImage(t.Context(), arn))
+			l.wantStatus(l.awaitAgain(arn), model.ImageStatusCancelled)
+			l.wantClean(d, 0)
+		})
+	}
+}
+
 // TestRetryFromInTests: what was tested well stays so, and only the failed
 // workflow goes on.
 func TestRetryFromInTests(t *testing.T) {
