@@ -24,7 +24,7 @@ type checkpointer struct {
 }
 
 // Lengths of the log, in pages of 4 KiB. The syncs of commits wait for that of
-// the file, for some 40 ms after 8000 pages and hardly after 1000.
+// the file: that of 1000 pages takes 6 ms, and after 8000 writes were seen to wait 40 ms.
 const (
 	longLog  = 1000         // it is copied into the file
 	shortLog = 100          // writers may wait for it to be copied
