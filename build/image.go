@@ -51,13 +51,8 @@ func (p *production) run(ctx flow.Context) error {
 	}
 	stages := []func(flow.Context) error{p.build, p.test, p.distribute}
 	if r := p.Resume; r != nil {
-		p.ami, p.outputs = r.Image, r.Outputs
-		if r.Stage != model.ImageStatusBuilding {
-			p.built, stages = true, stages[1:]
-			if r.Stage != model.ImageStatusTesting {
-				stages = stages[1:]
-			}
-		}
+		first := stageIndex(r.Stage)
+		p.built, p.ami, p.outputs, stages = first > 0, r.Image, r.Outputs, stages[first:]
 	}
 	for _, stage := range stages {
 		if err := stage(ctx); err != nil {

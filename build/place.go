@@ -170,11 +170,10 @@ func (b *Builder) planDistribution(ctx context.Context, record ingot.Record, sou
 // started is the time that names of outputs carry: of the request, not of the
 // moment a slot was free.
 func started(image *model.Image, now time.Time) time.Time {
-	t, err := time.Parse(time.RFC3339Nano, image.DateCreated)
-	if err != nil {
-		return now.UTC()
+	if t := parseTime(image.DateCreated); !t.IsZero() {
+		return t.UTC()
 	}
-	return t.UTC()
+	return now.UTC()
 }
 
 func testsEnabled(image *model.Image) bool {

@@ -9,7 +9,6 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"ingot.dev/ingot"
 	"ingot.dev/ingot/model"
@@ -26,6 +25,17 @@ type resumption struct {
 	Outputs map[string]any    `json:"outputs"` // $.workflowOutputs
 	Done    []string          `json:"done,omitempty"`
 	From    *takenUp          `json:"from,omitempty"`
+}
+
+// stageIndex is the place of a stage among those that have workflows.
+func stageIndex(stage model.ImageStatus) int {
+	switch stage {
+	case model.ImageStatusBuilding:
+		return 0
+	case model.ImageStatusTesting:
+		return 1
+	}
+	return 2 // DISTRIBUTING, and INTEGRATING at its end
 }
 
 // retake takes up the plan of the first run, and reads what came of the stages
@@ -51,7 +61,7 @@ func (b *Builder) retake(ctx context.Context, req request, out *placed) (model.I
 		if err != nil {
 			return stage, err
 		}
-		over := stageOf[s.Type] != stage && (s.Type == model.WorkflowTypeBuild || s.Type == model.WorkflowTypeTest && stage != model.ImageStatusBuilding)
+		over := stageIndex(stageOf[s.Type]) < stageIndex(stage)
 		if !over && failed != "" {
 			if over, err = b.passed(ctx, req, s); err != nil {
 				return stage, err
@@ -123,12 +133,12 @@ func (b *Builder) recover(ctx context.Context, req request, s scheduled, d *work
 		return err
 	}
 	for _, step := range steps {
-		if step.Outputs == "" || step.Status != model.WorkflowStepExecutionStatusCompleted {
-			continue
-		}
-		var outputs map[string]any
-		if err := json.Unmarshal([]byte(step.Outputs), &outputs); err != nil {
+		outputs, err := outputsOf(step)
+		if err != nil {
 			return err
+		}
+		if outputs == nil {
+			continue
 		}
 		v.StepOutputs[step.Name] = outputs
 		if id, ok := outputs["imageId"].(string); ok && s.Type == model.WorkflowTypeBuild {
@@ -142,26 +152,15 @@ func (b *Builder) recover(ctx context.Context, req request, s scheduled, d *work
 
 // completedSteps are those of the last execution of a workflow that came to its
 // end, in order; nil when none did.
-func (b *Builder) completedSteps(ctx context.Context, req request, s scheduled) (steps []ingot.StepExecution, err error) {
-	err = b.Records.Write(ctx, func(tx ingot.Tx) error {
-		arn, err := ingot.ParseARN(req.Image)
-		if err != nil {
-			return err
+func (b *Builder) completedSteps(ctx context.Context, req request, s scheduled) ([]ingot.StepExecution, error) {
+	for run := req.Run - 1; run >= 1; run-- {
+		e, err := b.Records.WorkflowExecution(ctx, executionID(req.Image, s.Key, run))
+		switch {
+		case err != nil && ingot.ErrorCode(err) != ingot.CodeNotFound:
+			return nil, err
+		case err == nil && e.Status == model.WorkflowExecutionStatusCompleted:
+			return b.stepsOf(ctx, e.WorkflowExecutionId)
 		}
-		list, err := executions(ctx, tx, arn)
-		if err != nil {
-			return err
-		}
-		for run := req.Run - 1; run >= 1; run-- {
-			id := executionID(req.Image, s.Key, run)
-			i := slices.IndexFunc(list, func(e ingot.WorkflowExecution) bool { return e.WorkflowExecutionId == id })
-			if i < 0 || list[i].Status != model.WorkflowExecutionStatusCompleted {
-				continue
-			}
-			steps, _, err = tx.StepExecutions(ctx, id, "", maxSteps)
-			return err
-		}
-		return nil
-	})
-	return steps, err
+	}
+	return nil, nil
 }

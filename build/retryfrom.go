@@ -97,7 +97,7 @@ func (b *Builder) isThere(ctx context.Context, p product) bool {
 // passed reports whether the last execution of a workflow leaves nothing to do.
 func (b *Builder) passed(ctx context.Context, req request, s scheduled) (bool, error) {
 	for run := req.Run - 1; run >= 1; run-- {
-		e, err := b.readExecution(ctx, executionID(req.Image, s.Key, run))
+		e, err := b.Records.WorkflowExecution(ctx, executionID(req.Image, s.Key, run))
 		if ingot.ErrorCode(err) == ingot.CodeNotFound {
 			continue
 		}
@@ -155,20 +155,9 @@ func outputsOf(s ingot.StepExecution) (outputs map[string]any, err error) {
 	return outputs, nil
 }
 
-func (b *Builder) stepsOf(ctx context.Context, execution string) (steps []ingot.StepExecution, err error) {
-	err = b.Records.Write(ctx, func(tx ingot.Tx) error {
-		steps, _, err = tx.StepExecutions(ctx, execution, "", maxSteps)
-		return err
-	})
+func (b *Builder) stepsOf(ctx context.Context, execution string) ([]ingot.StepExecution, error) {
+	steps, _, err := b.Records.StepExecutions(ctx, execution, "", maxSteps)
 	return steps, err
-}
-
-func (b *Builder) readExecution(ctx context.Context, id string) (e ingot.WorkflowExecution, err error) {
-	err = b.Records.Write(ctx, func(tx ingot.Tx) error {
-		e, err = tx.WorkflowExecution(ctx, id)
-		return err
-	})
-	return e, err
 }
 
 func (r *resumption) isDone(s scheduled) bool { return r != nil && slices.Contains(r.Done, s.Key) }

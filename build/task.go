@@ -90,14 +90,14 @@ func (b *Builder) enter(ctx context.Context, t task) (*work, error) {
 		return nil, err
 	}
 	b.attendance.come(t.Plan.Image) // first: from here on the build does not only wait
-	if err := w.takeUp(ctx); err != nil {
+	if err := w.equip(ctx); err != nil {
 		w.depart()
 		return nil, err
 	}
 	return w, nil
 }
 
-func (w *work) takeUp(ctx context.Context) (err error) {
+func (w *work) equip(ctx context.Context) (err error) {
 	if err := w.slots.take(ctx, w.Plan.Image); err != nil {
 		return err
 	}
