@@ -1,6 +1,7 @@
 package ingot
 
 import (
+	"context"
 	"errors"
 	"fmt"
 )
@@ -70,4 +71,11 @@ func ErrorCode(err error) Code {
 		return e.Code
 	}
 	return CodeInternal
+}
+
+// IsTransient reports whether an error is the store's, or the end of ctx, and
+// may be gone when the same is tried again.
+func IsTransient(ctx context.Context, err error) bool {
+	code := ErrorCode(err)
+	return ctx.Err() != nil || code == CodeUnavailable || code == CodeInUse
 }

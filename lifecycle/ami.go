@@ -98,7 +98,7 @@ func (r *Runner) act(ctx context.Context, w work, row *ingot.LifecycleResource, 
 	switch {
 	case err == nil, ingot.ErrorCode(err) == ingot.CodeNotFound: // gone is as good
 		return done, nil
-	case isTransient(ctx, err):
+	case ingot.IsTransient(ctx, err):
 		return verdict{}, err
 	}
 	return fail("%v", err), nil

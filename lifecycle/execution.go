@@ -42,7 +42,7 @@ func (r *Runner) execute(ctx context.Context, due ingot.LifecycleDue) error {
 			})
 		}
 		err = r.actOnImage(ctx, e, row)
-		if err != nil && !isTransient(ctx, err) { // of this image: the others must not wait for it
+		if err != nil && !ingot.IsTransient(ctx, err) { // of this image: the others must not wait for it
 			r.Log.Error("a lifecycle action on an image failed", "execution", id, "image", row.ResourceId, "error", err)
 			reason := err.Error()
 			err = r.Store.Write(ctx, func(tx ingot.Tx) error { return ingot.FailLifecycleImage(ctx, tx, id, row, reason, r.Now()) })

@@ -113,15 +113,9 @@ func (r *Runner) do(ctx context.Context, due ingot.LifecycleDue) error {
 		act = r.execute
 	}
 	err := act(ctx, due)
-	if err == nil || isTransient(ctx, err) {
+	if err == nil || ingot.IsTransient(ctx, err) {
 		return err
 	}
 	r.Log.Error("a lifecycle policy or execution cannot go on; it waits until it is written again", "subject", due.Subject, "error", err)
 	return r.Store.Write(ctx, func(tx ingot.Tx) error { return tx.DeleteLifecycleDue(ctx, due.Subject) })
-}
-
-// isTransient reports whether an error is the store's, and may go away.
-func isTransient(ctx context.Context, err error) bool {
-	code := ingot.ErrorCode(err)
-	return ctx.Err() != nil || code == ingot.CodeUnavailable || code == ingot.CodeInUse
 }

@@ -56,7 +56,7 @@ func (s *Scheduler) tick(ctx context.Context, due ingot.Due) error {
 		p, t, err = s.act(ctx, tx, due)
 		return err
 	})
-	if refused := err; err != nil && !isTransient(ctx, err) {
+	if refused := err; err != nil && !ingot.IsTransient(ctx, err) {
 		err = s.Store.Write(ctx, func(tx ingot.Tx) (err error) {
 			p, t, err = s.refuse(ctx, tx, due, refused)
 			return err
@@ -78,17 +78,11 @@ func (s *Scheduler) giveUp(ctx context.Context, tx ingot.Tx, due ingot.Due, err 
 	switch {
 	case err == nil, ingot.ErrorCode(err) == ingot.CodeNotFound:
 		return nil
-	case isTransient(ctx, err):
+	case ingot.IsTransient(ctx, err):
 		return err
 	}
 	s.Log.Error("the schedule of a pipeline cannot be read; it runs no more until it is written again", "pipeline", due.Pipeline, "error", err)
 	return tx.DeleteDue(ctx, due.Pipeline)
-}
-
-// isTransient reports whether an error is the store's, and may go away.
-func isTransient(ctx context.Context, err error) bool {
-	code := ingot.ErrorCode(err)
-	return ctx.Err() != nil || code == ingot.CodeUnavailable || code == ingot.CodeInUse
 }
 
 // report tells the server's log and the builder what was decided.
