@@ -78,9 +78,6 @@ type Builder interface {
 	AnswerStep(ctx context.Context, step ingot.StepExecution) error
 }
 
-// Exists says whether there is what a request names outside this server.
-type Exists func(kind ingot.External, name string) bool
-
 // Scheduler does by itself what is due. Changed is called after something that
 // may be due earlier was written.
 type Scheduler interface{ Changed() }
@@ -100,14 +97,6 @@ type Server struct {
 	pages      pageSealer
 	metrics    metrics
 	own        map[string]http.Handler // by path
-}
-
-// checkExternal refuses a name that does not exist where the operator says so.
-func (s *Server) checkExternal(kind ingot.External, name string) error {
-	if s.Exists != nil && !s.Exists(kind, name) {
-		return kind.Missing(name)
-	}
-	return nil
 }
 
 // operation is a route and what answers it.

@@ -82,15 +82,26 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := s.answer(w, r.WithContext(ctx), c)
 	var f *fault
 	if err != nil {
-		f, body = s.failure(c, err)
+		f, body = s.refuse(w, c, err)
 		status, exception = f.status, f.exception
-		w.Header().Set("X-Amzn-ErrorType", exception)
-		if f.retryAfter > 0 {
-			w.Header().Set("Retry-After", seconds(f.retryAfter))
-		}
 	}
 	s.observe(r, c, status, exception) // first, so that whoever has the answer finds the log line
 	s.record(r, c, body, err, f)
+	send(w, status, body)
+}
+
+// refuse puts what an error says into the header, and returns the rest of the
+// answer.
+func (s *Server) refuse(w http.ResponseWriter, c *call, err error) (f *fault, body []byte) {
+	f, body = s.failure(c, err)
+	w.Header().Set("X-Amzn-ErrorType", f.exception)
+	if f.retryAfter > 0 {
+		w.Header().Set("Retry-After", seconds(f.retryAfter))
+	}
+	return f, body
+}
+
+func send(w http.ResponseWriter, status int, body []byte) {
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // the client is gone if this fails: nobody to tell

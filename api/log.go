@@ -60,20 +60,14 @@ func (s *Server) serveLog(w http.ResponseWriter, r *http.Request, c *call, l log
 	if err == nil {
 		return
 	}
-	f, body := s.failure(c, err)
-	w.Header().Set("X-Amzn-ErrorType", f.exception)
-	if f.retryAfter > 0 {
-		w.Header().Set("Retry-After", seconds(f.retryAfter))
-	}
+	f, body := s.refuse(w, c, err)
 	s.observe(r, c, f.status, f.exception)
 	sendJSON(w, f.status, body)
 }
 
 func sendJSON(w http.ResponseWriter, status int, body []byte) {
 	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
-	w.WriteHeader(status)
-	_, _ = w.Write(body) // the client is gone if this fails: nobody to tell
+	send(w, status, body)
 }
 
 // admitLog returns the parameters of a request whose signature is good.
