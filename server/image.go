@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -113,7 +114,7 @@ func (s *Server) launchImage(ctx context.Context, in admin.ImageLaunch, send adm
 	}
 	spec := compute.Spec{
 		ID: newInstanceID(), Hostname: "ingot", Boot: compute.BootDirect,
-		CPUs: or(in.CPUs, launchCPUs), MemoryMiB: or(in.MemoryMiB, launchMemoryMiB),
+		CPUs: cmp.Or(in.CPUs, launchCPUs), MemoryMiB: cmp.Or(in.MemoryMiB, launchMemoryMiB),
 		Tags: map[string]string{purposeTag: purposeLaunched, "ami": ami.ID}, Token: rand.Text(),
 	}
 	spec.Disk = s.path("instances", spec.ID, "disk.qcow2")
@@ -159,13 +160,6 @@ func newInstanceID() string {
 	b := make([]byte, 9)
 	rand.Read(b)
 	return "i-" + hex.EncodeToString(b)[:17]
-}
-
-func or(n, other int) int {
-	if n != 0 {
-		return n
-	}
-	return other
 }
 
 // checkImage boots an image through its own loader, as every tested build does.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"text/tabwriter"
 	"time"
 
@@ -124,6 +125,15 @@ func startBuild(ctx context.Context, c *connection, p project.Applied, o buildOp
 	var out model.CreateImageResponse
 	err := c.API.Do(ctx, "CreateImage", in, &out)
 	return out.ImageBuildVersionArn, err
+}
+
+// logDir is the folder of a build, or empty for what is no image build.
+func (c *connection) logDir(image string) string {
+	arn, err := ingot.ParseARN(image)
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(c.settings.Data, "builds", build.ID(arn))
 }
 
 // follow shows the log of a build until it ends. An interrupt cancels the

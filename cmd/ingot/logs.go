@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"net/http"
 	"net/url"
-	"path/filepath"
 	"text/tabwriter"
 	"time"
 
@@ -302,13 +301,4 @@ func (v *logViewer) listStreams(group string) error {
 		fmt.Fprintf(w, "%s\t%s\t%s\n", s.Name, byteSize(s.Bytes), s.Written.Format(time.DateTime))
 	}
 	return w.Flush()
-}
-
-// logDir is the folder of a build, or empty for what is no image build.
-func (c *connection) logDir(image string) string {
-	arn, err := ingot.ParseARN(image)
-	if err != nil {
-		return ""
-	}
-	return filepath.Join(c.settings.Data, "builds", build.ID(arn))
 }
