@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"os/exec"
 	"strings"
+	"time"
 )
 
 // Command is what runs at the next start of the system.
@@ -49,10 +50,29 @@ func Restart(ctx context.Context, c Command) error {
 	if program == nil {
 		return errors.Join(errors.New("the system has no command to restart it"), found[0].remove(ctx, c.State))
 	}
-	if _, err := output(exec.CommandContext(ctx, program[0], program[1:]...)); err != nil {
+	if err := begin(context.WithoutCancel(ctx), program); err != nil {
 		return errors.Join(err, found[0].remove(context.WithoutCancel(ctx), c.State))
 	}
 	return nil
+}
+
+// beginLimit is how long a system may take to say that it will restart.
+const beginLimit = time.Minute
+
+// begin asks the system to restart, which ends every process, this one and the
+// one that asks among them, perhaps before there is an answer: a signal is no
+// refusal.
+func begin(ctx context.Context, program []string) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, beginLimit, fmt.Errorf("no answer within %v", beginLimit))
+	defer cancel()
+	_, err := output(exec.CommandContext(ctx, program[0], program[1:]...))
+	if ctx.Err() != nil {
+		return fmt.Errorf("%s: %w", program[0], context.Cause(ctx))
+	}
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && !exit.Exited() {
+		return nil
+	}
+	return err
 }
 
 // Remove takes out the entry of a state.

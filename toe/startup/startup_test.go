@@ -3,12 +3,14 @@
 package startup
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -88,6 +90,33 @@ func TestRestart(t *testing.T) {
 	if got, want := read(t, table), "# mine\n0 4 * * * backup\n"; got != want {
 		t.Errorf("crontab after Remove = %q, want %q", got, want)
 	}
+}
+
+// TestRestartEndsItsCaller ends who asks for the restart, and the program that
+// asks, before there is an answer: the entry for the next start stays.
+func TestRestartEndsItsCaller(t *testing.T) {
+	dir := programs(t, map[string]string{"crontab": fakeCrontab})
+	ctx, cancel := context.WithCancel(t.Context())
+	write(t, filepath.Join(dir, "shutdown"), "#!/bin/sh\ntouch "+filepath.Join(dir, "asked")+"\nsleep 0.2\nkill -TERM $$\n", 0o755)
+	go func() {
+		defer cancel()
+		for ctx.Err() == nil {
+			if _, err := os.Stat(filepath.Join(dir, "asked")); err == nil {
+				return
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}()
+	if err := Restart(ctx, Command{Args: []string{"/bin/true"}, Dir: "/", State: "/s"}); err != nil {
+		t.Errorf("Restart = %v, want none: the system is going down", err)
+	}
+	if ctx.Err() == nil {
+		t.Error("the caller was not ended in the middle of it")
+	}
+	if table := read(t, filepath.Join(dir, "table")); !strings.Contains(table, "/bin/true") {
+		t.Errorf("the entry for the next start is gone: %q", table)
+	}
+	cancel()
 }
 
 func TestRestartThatFails(t *testing.T) {
