@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"strconv"
-	"sync"
 )
 
 // Shell asks for an interactive program on a terminal of the guest.
@@ -63,42 +62,60 @@ func (c *Client) Shell(ctx context.Context, sh Shell, in io.Reader, resize <-cha
 	return exit, nil
 }
 
-// sendFrames writes head and then a frame for every input and window size, until ctx ends.
+// sendFrames writes head and then a frame for every input and window size, in
+// the order in which they come, until ctx or in ends.
 func sendFrames(ctx context.Context, w *io.PipeWriter, head []byte, in io.Reader, resize <-chan Window) {
 	if _, err := w.Write(head); err != nil {
 		return
 	}
-	var mu sync.Mutex // frames must not mix
-	send := func(kind byte, data []byte) error {
-		mu.Lock()
-		defer mu.Unlock()
-		frame := append([]byte{kind, byte(len(data) >> 8), byte(len(data))}, data...)
-		_, err := w.Write(frame)
-		return err
+	inputs := make(chan []byte)
+	go readInputs(ctx, in, inputs)
+	for {
+		var err error
+		select {
+		case data, ok := <-inputs:
+			if !ok {
+				w.Close()
+				return
+			}
+			err = writeFrame(w, frameInput, data)
+		case win, ok := <-resize:
+			if !ok {
+				resize = nil
+				continue
+			}
+			err = writeFrame(w, frameWindow, windowBytes(win))
+		case <-ctx.Done():
+			return
+		}
+		if err != nil {
+			return
+		}
 	}
-	go func() {
-		for {
+}
+
+// readInputs hands on what is read, and closes the channel when there is no more.
+func readInputs(ctx context.Context, in io.Reader, inputs chan<- []byte) {
+	defer close(inputs)
+	for {
+		buf := make([]byte, maxFrame)
+		n, err := in.Read(buf)
+		if n > 0 {
 			select {
-			case win, ok := <-resize:
-				if !ok || send(frameWindow, windowBytes(win)) != nil {
-					return
-				}
+			case inputs <- buf[:n]:
 			case <-ctx.Done():
 				return
 			}
 		}
-	}()
-	buf := make([]byte, maxFrame)
-	for {
-		n, err := in.Read(buf)
-		if n > 0 && send(frameInput, buf[:n]) != nil {
-			return
-		}
 		if err != nil {
-			w.Close()
 			return
 		}
 	}
+}
+
+func writeFrame(w io.Writer, kind byte, data []byte) error {
+	_, err := w.Write(append([]byte{kind, byte(len(data) >> 8), byte(len(data))}, data...))
+	return err
 }
 
 func windowBytes(w Window) []byte {
